@@ -1,0 +1,148 @@
+//! The visibility ledger: where every captured byte went.
+//!
+//! Takes counts from the floors above, gives totals that add up. A byte that was captured ends in exactly
+//! one [`Bucket`]; what is known to have existed but was not captured is counted apart, as [`Missing`].
+//! Never holds the bytes themselves.
+
+use serde::{Deserialize, Serialize};
+
+/// What became of a captured byte. Each byte of a frame, headers included, is in exactly one bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Bucket {
+    /// Link, network and transport headers (and padding) of frames whose payload is in another bucket.
+    Framing,
+    /// Payload of TCP that was read as HTTP.
+    Http,
+    /// Payload of TCP that is TLS.
+    Tls,
+    /// Payload of TCP that is neither HTTP nor TLS, or of which too little was seen to tell.
+    OtherTcp,
+    /// Payload of an HTTP connection that could not be read because a gap before it hid where a message begins.
+    AfterGap,
+    /// Payload that had been seen before: retransmissions, keep-alive probes, packets mirrored twice.
+    Duplicate,
+    /// Whole frames (or datagrams) that are not TCP: UDP, ICMP, ARP and the like.
+    NotTcp,
+    /// Let go because a named limit was reached.
+    OverLimit,
+    /// Frames that could not be read: unknown link types, broken headers, fragments that never became whole.
+    Undecodable,
+}
+
+/// Bytes that existed but were never captured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Missing {
+    /// Holes in a TCP stream: sequence numbers say the bytes were sent, no packet brought them.
+    Gap,
+    /// Cut off by the snapshot length.
+    Truncated,
+}
+
+const BUCKETS: [(Bucket, &str, &str); 9] = [
+    (Bucket::Framing, "framing", "packet headers and padding"),
+    (Bucket::Http, "http", "read as HTTP"),
+    (Bucket::Tls, "tls", "TLS, not readable"),
+    (Bucket::OtherTcp, "other_tcp", "other TCP"),
+    (Bucket::AfterGap, "after_gap", "HTTP, unreadable after a gap"),
+    (Bucket::Duplicate, "duplicate", "seen before (retransmitted or mirrored twice)"),
+    (Bucket::NotTcp, "not_tcp", "UDP and other, not TCP"),
+    (Bucket::OverLimit, "over_limit", "let go over a limit"),
+    (Bucket::Undecodable, "undecodable", "undecodable"),
+];
+
+const MISSING: [(Missing, &str, &str); 2] = [
+    (Missing::Gap, "gap", "sent but never captured (gaps)"),
+    (Missing::Truncated, "truncated", "cut off by the snapshot length"),
+];
+
+/// Byte totals. Floors keep one each; [`Ledger::merge`] adds them up.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// Frames captured.
+    pub packets: u64,
+    /// Bytes captured, whole frames.
+    pub captured: u64,
+    buckets: [u64; BUCKETS.len()],
+    missing: [u64; MISSING.len()],
+    /// Packets that the kernel or the interface dropped before the sensor could read them (live capture only).
+    pub dropped_packets: u64,
+}
+
+impl Ledger {
+    /// Counts `bytes` into a bucket.
+    #[inline(always)]
+    pub fn add(&mut self, bucket: Bucket, bytes: u64) {
+        self.buckets[bucket as usize] += bytes;
+    }
+
+    /// Counts bytes that were never captured.
+    #[inline(always)]
+    pub fn miss(&mut self, what: Missing, bytes: u64) {
+        self.missing[what as usize] += bytes;
+    }
+
+    /// Bytes in a bucket.
+    pub fn get(&self, bucket: Bucket) -> u64 {
+        self.buckets[bucket as usize]
+    }
+
+    /// Bytes known to be missing.
+    pub fn missing(&self, what: Missing) -> u64 {
+        self.missing[what as usize]
+    }
+
+    /// The sum of all buckets. Equals [`Ledger::captured`] once all flows are closed.
+    pub fn accounted(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Adds another ledger's counts to these.
+    pub fn merge(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.captured += other.captured;
+        self.dropped_packets += other.dropped_packets;
+        for (a, b) in self.buckets.iter_mut().zip(&other.buckets) {
+            *a += b;
+        }
+        for (a, b) in self.missing.iter_mut().zip(&other.missing) {
+            *a += b;
+        }
+    }
+
+    /// Each bucket with its machine name, its words for people and its bytes.
+    pub fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        BUCKETS.iter().map(|&(bucket, name, words)| (name, words, self.get(bucket)))
+    }
+
+    /// Each kind of missing bytes with its machine name, its words for people and its bytes.
+    pub fn missing_rows(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
+        MISSING.iter().map(|&(what, name, words)| (name, words, self.missing(what)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_in_the_order_of_the_enums() {
+        assert!(BUCKETS.iter().enumerate().all(|(i, (b, ..))| *b as usize == i));
+        assert!(MISSING.iter().enumerate().all(|(i, (m, ..))| *m as usize == i));
+    }
+
+    #[test]
+    fn merge_adds_up() {
+        let mut a = Ledger::default();
+        a.add(Bucket::Http, 3);
+        a.miss(Missing::Gap, 1);
+        a.captured = 3;
+        let mut b = a.clone();
+        b.add(Bucket::Framing, 4);
+        a.merge(&b);
+        assert_eq!(a.accounted(), 10);
+        assert_eq!(a.missing(Missing::Gap), 2);
+        assert_eq!(a.captured, 6);
+    }
+}

@@ -1,0 +1,105 @@
+//! Every table's bound, by name.
+//!
+//! Takes the `[limits]` table of the configuration, gives the numbers that the floors obey. What is let go
+//! for a limit is counted under an [`Oddity`](super::Oddity) of its own. Never unbounded: there is no
+//! "unlimited" value.
+
+use serde::{Deserialize, Serialize};
+
+/// Bounds of the way from packet to exchange.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Tags and tunnels nested in one frame.
+    pub nesting: u32,
+    /// IP datagrams waiting for fragments.
+    pub fragments: usize,
+    /// Bytes held by fragments in all. 4,096 datagrams of an Ethernet frame or two each, with headroom.
+    pub fragment_bytes: usize,
+    /// Seconds of packet time a datagram waits for its fragments (RFC 791 suggests 15 to 60).
+    pub fragment_seconds: u64,
+    /// TCP flows followed at a time. One idle flow takes about 300 bytes.
+    pub flows: usize,
+    /// Out-of-order bytes one flow may hold, each direction.
+    pub flow_buffer_bytes: usize,
+    /// Out-of-order segments one flow may hold, each direction.
+    pub flow_buffer_segments: usize,
+    /// Out-of-order bytes that all flows together may hold.
+    pub total_buffer_bytes: usize,
+    /// Seconds of packet time without a packet after which a flow is closed.
+    pub flow_idle_seconds: u64,
+    /// Seconds of packet time a closed flow is remembered, for stray packets.
+    pub flow_linger_seconds: u64,
+    /// Seconds of packet time a hole is waited for when the peer has not acknowledged past it.
+    pub gap_seconds: u64,
+    /// Bytes of an HTTP/1 message head.
+    pub head_bytes: usize,
+    /// Header lines of an HTTP/1 message.
+    pub header_lines: usize,
+    /// Requests of one connection waiting for their responses.
+    pub pipelined: usize,
+    /// Decoded bytes of one body that are looked at.
+    pub body_bytes: usize,
+    /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
+    pub body_ratio: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            nesting: 8,
+            fragments: 4096,
+            fragment_bytes: 16 << 20,
+            fragment_seconds: 30,
+            flows: 500_000,
+            flow_buffer_bytes: 1 << 20,
+            flow_buffer_segments: 1024,
+            total_buffer_bytes: 64 << 20,
+            flow_idle_seconds: 3600,
+            flow_linger_seconds: 15,
+            gap_seconds: 5,
+            head_bytes: 128 << 10,
+            header_lines: 512,
+            pipelined: 128,
+            body_bytes: 1 << 20,
+            body_ratio: 1000,
+        }
+    }
+}
+
+/// Bounds of what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InventoryLimits {
+    /// Services in all.
+    pub services: usize,
+    /// Endpoints (path and method) of one service, before templates fold them.
+    pub endpoints_per_service: usize,
+    /// Endpoints in all, before templates fold them.
+    pub endpoints: usize,
+    /// Different words that may stand at one place of a path before that place is folded for good.
+    pub words_per_place: usize,
+    /// Segments of a path; the rest of a longer one is one catch-all.
+    pub path_segments: usize,
+    /// Query parameter names kept for one endpoint.
+    pub query_parameters: usize,
+    /// Media types kept for one endpoint, each direction.
+    pub media_types: usize,
+    /// Server addresses kept for one service.
+    pub addresses: usize,
+}
+
+impl Default for InventoryLimits {
+    fn default() -> Self {
+        Self {
+            services: 20_000,
+            endpoints_per_service: 20_000,
+            endpoints: 200_000,
+            words_per_place: 512,
+            path_segments: 24,
+            query_parameters: 64,
+            media_types: 16,
+            addresses: 64,
+        }
+    }
+}

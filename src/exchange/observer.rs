@@ -1,0 +1,142 @@
+//! What a reader of exchanges sees.
+
+use crate::base::{Address, Timestamp};
+use crate::proto::{RequestHead, ResponseHead};
+use crate::stream::Connection;
+
+/// Who asked and who answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Sides {
+    /// The client's address.
+    pub client: Address,
+    /// The server's address.
+    pub server: Address,
+}
+
+/// Why an exchange is not whole. Several reasons may hold at once; empty means whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Partial(u16);
+
+impl Partial {
+    /// A gap fell into the request's body: its size is known only where its length was declared.
+    pub const REQUEST_GAP: Self = Self(1);
+    /// A gap fell into the response's body.
+    pub const RESPONSE_GAP: Self = Self(1 << 1);
+    /// The snapshot length cut bytes out of a body.
+    pub const CUT: Self = Self(1 << 2);
+    /// No response is in the capture.
+    pub const NO_RESPONSE: Self = Self(1 << 3);
+    /// The request is not in the capture (orphan response).
+    pub const NO_REQUEST: Self = Self(1 << 4);
+    /// The connection ended before the request's declared end.
+    pub const REQUEST_ENDED_EARLY: Self = Self(1 << 5);
+    /// The connection ended before the response's declared end.
+    pub const RESPONSE_ENDED_EARLY: Self = Self(1 << 6);
+    /// A limit cut it short.
+    pub const LIMIT: Self = Self(1 << 7);
+
+    const NAMES: [(Self, &'static str); 8] = [
+        (Self::REQUEST_GAP, "request_gap"),
+        (Self::RESPONSE_GAP, "response_gap"),
+        (Self::CUT, "cut_by_snaplen"),
+        (Self::NO_RESPONSE, "no_response"),
+        (Self::NO_REQUEST, "no_request"),
+        (Self::REQUEST_ENDED_EARLY, "request_ended_early"),
+        (Self::RESPONSE_ENDED_EARLY, "response_ended_early"),
+        (Self::LIMIT, "limit"),
+    ];
+
+    /// No reason: the exchange is whole.
+    pub fn is_whole(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Adds reasons.
+    pub fn add(&mut self, reasons: Self) {
+        self.0 |= reasons.0;
+    }
+
+    /// Is one of these reasons among them?
+    pub fn has(self, reasons: Self) -> bool {
+        self.0 & reasons.0 != 0
+    }
+
+    /// The reasons' stable names.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |&(r, _)| self.has(r)).map(|(_, n)| n)
+    }
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// Capture time of the request's first byte; of the response's first byte when the request is missing.
+    pub started: Timestamp,
+    /// Nanoseconds from the last byte of the request seen before the response to the first byte of the response
+    /// (time to first byte); `None` without both, or where the clock stepped back.
+    pub latency: Option<u64>,
+    /// Body bytes of the request on the wire (content coding kept, transfer coding undone). Declared length where
+    /// bytes are missing from a body of known length.
+    pub request_body: u64,
+    /// Body bytes of the response, likewise.
+    pub response_body: u64,
+    /// Whole, or why not.
+    pub partial: Partial,
+    /// Responses to the request before the final one (100, 102, 103), in number.
+    pub interim: u32,
+}
+
+/// Which of a message's body bytes the observer wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyWish {
+    /// None: bodies of known length are counted, not touched.
+    None,
+    /// Transfer coding undone, content coding (gzip, deflate, br, zstd) undone, up to the limits' `body_bytes`.
+    Decoded,
+}
+
+/// A reader of exchanges. For each request seen there is one [`Observer::request`] and later exactly one
+/// [`Observer::finish`]; in between at most one [`Observer::response`]. A response without a request begins with
+/// [`Observer::orphan`] instead.
+pub trait Observer {
+    /// What the observer keeps of a request until its exchange ends. Kept small.
+    type Request;
+
+    /// A request's head was read.
+    fn request(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Self::Request;
+
+    /// The final response's head was read.
+    fn response(&mut self, request: &mut Self::Request, head: &ResponseHead<'_>);
+
+    /// Does the observer want the body of this request (`response` false) or of its response (`response` true)?
+    fn wants(&self, request: &Self::Request, response: bool) -> BodyWish {
+        let _ = (request, response);
+        BodyWish::None
+    }
+
+    /// Decoded body bytes, as wished. `response` tells whose.
+    fn body(&mut self, request: &mut Self::Request, response: bool, bytes: &[u8]) {
+        let _ = (request, response, bytes);
+    }
+
+    /// The exchange is over.
+    fn finish(&mut self, connection: &Connection, request: Self::Request, outcome: &Outcome);
+
+    /// A response whose request is not in the capture: its head was read. [`Observer::finish`] follows when it is over.
+    fn orphan(&mut self, connection: &Connection, sides: Sides, head: &ResponseHead<'_>) -> Self::Request;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_have_names() {
+        let mut p = Partial::default();
+        assert!(p.is_whole());
+        p.add(Partial::NO_RESPONSE);
+        p.add(Partial::REQUEST_GAP);
+        assert_eq!(p.names().collect::<Vec<_>>(), ["request_gap", "no_response"]);
+        assert!(!p.is_whole());
+    }
+}

@@ -1,0 +1,163 @@
+//! The inventory as it is shown, exported, diffed and reported: plain, sorted, serialisable.
+//!
+//! Takes nothing by itself; [`Inventory`](super) makes it. The same inventory gives the same view, byte for byte.
+//! This is the public JSON form (`shadowtap inventory export`), versioned by [`View::SCHEMA`].
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Ledger, Oddities, Timestamp};
+use crate::observe::{Kind, Scheme};
+
+/// The whole inventory.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct View {
+    /// [`View::SCHEMA`] of the writer.
+    pub schema: u32,
+    /// Time of the first and the last exchange observed; both 0 when there was none.
+    pub first_seen: Timestamp,
+    /// See `first_seen`.
+    pub last_seen: Timestamp,
+    /// Services, by host, port and scheme.
+    pub services: Vec<ServiceView>,
+    /// What the sensor saw and did not see.
+    pub visibility: Ledger,
+    /// What was strange.
+    pub oddities: Oddities,
+}
+
+impl View {
+    /// Version of the form.
+    pub const SCHEMA: u32 = 1;
+
+    /// Exchanges in all, probes included.
+    pub fn calls(&self) -> u64 {
+        self.services.iter().map(|s| s.calls).sum()
+    }
+
+    /// Endpoints in all.
+    pub fn endpoints(&self) -> usize {
+        self.services.iter().map(|s| s.endpoints.len()).sum()
+    }
+}
+
+/// One service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// Stable id: `svc-` and 16 hexadecimal digits of a hash of scheme, host and port.
+    pub id: String,
+    /// Cleartext or TLS.
+    pub scheme: Scheme,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Addresses that answered for it, sorted; bounded.
+    pub addresses: Vec<IpAddr>,
+    /// Exchanges, probes included.
+    pub calls: u64,
+    /// First exchange.
+    pub first_seen: Timestamp,
+    /// Last exchange.
+    pub last_seen: Timestamp,
+    /// Endpoints, by template and method.
+    pub endpoints: Vec<EndpointView>,
+    /// Requests answered as the host answers nonsense (scanners, dead links), by status: not endpoints.
+    pub probes: BTreeMap<u16, u64>,
+    /// Distinct paths among the probes, estimated.
+    pub probed_paths: u64,
+}
+
+impl ServiceView {
+    /// As in a URI: the port is left out where it is the scheme's own.
+    pub fn origin(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.scheme, self.port) {
+            (Scheme::Http, 80) | (Scheme::Https, 443) => format!("{}://{host}", self.scheme.as_str()),
+            _ => format!("{}://{host}:{}", self.scheme.as_str(), self.port),
+        }
+    }
+}
+
+/// One endpoint: a method on a path template of a service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EndpointView {
+    /// Stable id: `ep-` and 16 hexadecimal digits. Survives a refinement of the template.
+    pub id: String,
+    /// Method.
+    pub method: String,
+    /// Path template, `/users/{userId}/orders`.
+    pub template: String,
+    /// The template's parameters, left to right.
+    pub path_parameters: Vec<PathParameter>,
+    /// Is the template that of a document (spec), rather than learnt?
+    pub documented: bool,
+    /// Exchanges.
+    pub calls: u64,
+    /// Those without a response in the capture.
+    pub unanswered: u64,
+    /// First exchange.
+    pub first_seen: Timestamp,
+    /// Last exchange.
+    pub last_seen: Timestamp,
+    /// Days (UTC) with at least one exchange.
+    pub days_seen: u32,
+    /// Exchanges by status code.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Distinct callers, estimated (exact up to a bound).
+    pub callers: u64,
+    /// Time to first byte, nanoseconds.
+    pub latency: Quantiles,
+    /// Request body, bytes, whole exchanges only.
+    pub request_size: Quantiles,
+    /// Response body, bytes, whole exchanges only.
+    pub response_size: Quantiles,
+    /// Media types of requests that had one, with exchanges.
+    pub request_types: BTreeMap<String, u64>,
+    /// Media types of responses that had one, with exchanges.
+    pub response_types: BTreeMap<String, u64>,
+    /// Query parameters by name.
+    pub query: BTreeMap<String, ParameterView>,
+}
+
+impl EndpointView {
+    /// Exchanges that the server answered with 2xx or 3xx.
+    pub fn succeeded(&self) -> u64 {
+        self.statuses.range(200..400).map(|(_, n)| n).sum()
+    }
+}
+
+/// A parameter in a path template.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathParameter {
+    /// Its name in the template.
+    pub name: String,
+    /// Forms of its values, with exchanges.
+    pub kinds: BTreeMap<Kind, u64>,
+}
+
+/// A query parameter.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ParameterView {
+    /// Exchanges that carried it.
+    pub calls: u64,
+    /// Forms of its values, with exchanges.
+    pub kinds: BTreeMap<Kind, u64>,
+}
+
+/// A distribution, from a mergeable sketch; each figure within about 3 % of the true one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantiles {
+    /// Values counted.
+    pub count: u64,
+    /// Half are at most this.
+    pub p50: u64,
+    /// 95 % are at most this.
+    pub p95: u64,
+    /// 99 % are at most this.
+    pub p99: u64,
+    /// The largest.
+    pub max: u64,
+}

@@ -1,0 +1,3 @@
+//! The `shadowtap` command.
+
+fn main() {}

@@ -1,0 +1,10 @@
+//! Floor 5: from exchanges to observations. **Raw values stop here.**
+//!
+//! Takes exchanges from floor 4, gives [`Observation`]s: who, which service, which method, the path as segments
+//! of words and kinds, parameter names with the kinds of their values, media types, status, sizes, latency. An
+//! identifier that can be told by its form (number, UUID, token, e-mail…) leaves as its kind and a keyed hash;
+//! only what could be a literal of the API's own leaves as text. Never gives a body, a token or a query value.
+
+mod observation;
+
+pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};

@@ -1,0 +1,148 @@
+//! What leaves the floor.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Timestamp;
+
+/// How a service is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Scheme {
+    /// Cleartext HTTP.
+    Http,
+    /// HTTP inside TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As in a URI.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// What makes a service: scheme, host and port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ServiceKey<'a> {
+    /// Cleartext or TLS.
+    pub scheme: Scheme,
+    /// Host field without port, lower case, no trailing dot; the server's address where there is none or where
+    /// it cannot be a host name.
+    pub host: &'a str,
+    /// The server's TCP port.
+    pub port: u16,
+}
+
+/// The form of a value. Decided from the text alone, without statistics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[repr(u8)]
+pub enum Kind {
+    /// Could be a literal of the API's own: a word, words joined by `-`, `_` or `.`, a version (`v2`), a word with
+    /// digits (`oauth2`, `sha256sum`). The text is kept.
+    Word,
+    /// Words and digits joined, as titles and codes are (`rust-in-action-2nd-edition`, `TK-48213`): likely a value.
+    /// The text is kept, since it might be a literal.
+    Slug,
+    /// Decimal digits, with or without a sign.
+    Integer,
+    /// Digits with a decimal point.
+    Decimal,
+    /// UUID of any version, with or without hyphens' braces.
+    Uuid,
+    /// 26 characters of Crockford base32 (ULID).
+    Ulid,
+    /// 24 hexadecimal digits (MongoDB ObjectId).
+    ObjectId,
+    /// Hexadecimal digits of another length, with at least one digit and one letter.
+    Hex,
+    /// Base64 or base64url of a length and mixture that no word has.
+    Base64,
+    /// Letters and digits in a mixture that no word has (base62, KSUID, nanoid, short ids).
+    Token,
+    /// A JSON Web Token.
+    Jwt,
+    /// A date, time or both (ISO 8601 and its usual short forms).
+    Date,
+    /// An e-mail address.
+    Email,
+    /// An IPv4 or IPv6 address.
+    Ip,
+    /// A phone number in E.164 form.
+    Phone,
+    /// `true` or `false`; only of parameters, in a path it is a word.
+    Boolean,
+    /// Nothing between the delimiters; only of parameters.
+    Empty,
+    /// Free text: white space, non-ASCII letters, percent-escapes.
+    Text,
+    /// Two coordinates, `52.5,13.4`.
+    Coordinates,
+}
+
+impl Kind {
+    /// Is the text of this kind possibly a literal of the API's own, and therefore kept?
+    pub fn keeps_text(self) -> bool {
+        matches!(self, Self::Word | Self::Slug)
+    }
+}
+
+/// One segment of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment<'a> {
+    /// Form of the segment.
+    pub kind: Kind,
+    /// Keyed hash of the percent-decoded text; tells values apart where the text is not kept.
+    pub hash: u64,
+    /// The percent-decoded text where [`Kind::keeps_text`], else empty.
+    pub text: &'a str,
+}
+
+/// A parameter in the query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parameter<'a> {
+    /// Its name, percent-decoded, cut at 64 bytes; a name that looks like a value is `{kind}`.
+    pub name: &'a str,
+    /// Form of its value.
+    pub kind: Kind,
+}
+
+/// One exchange, without its values.
+#[derive(Clone, Copy, Debug)]
+pub struct Observation<'a> {
+    /// When the request began.
+    pub ts: Timestamp,
+    /// The service asked.
+    pub service: ServiceKey<'a>,
+    /// Address that answered.
+    pub server: IpAddr,
+    /// Keyed hash of the caller's address.
+    pub caller: u64,
+    /// Method, as sent; custom methods too.
+    pub method: &'a str,
+    /// Path segments; empty for `/` and for `*`. Empty segments (`//`) and matrix parameters are left out.
+    pub path: &'a [Segment<'a>],
+    /// Did the path end with a slash (other than the root)?
+    pub trailing_slash: bool,
+    /// Query parameters, each name once.
+    pub query: &'a [Parameter<'a>],
+    /// Status code of the response; `None` when it is not in the capture.
+    pub status: Option<u16>,
+    /// Media type of the request's body, lower case without parameters; empty when there is none.
+    pub request_type: &'a str,
+    /// Media type of the response's body, likewise.
+    pub response_type: &'a str,
+    /// Body bytes of the request.
+    pub request_size: u64,
+    /// Body bytes of the response.
+    pub response_size: u64,
+    /// Time to first byte in nanoseconds.
+    pub latency: Option<u64>,
+    /// Was any part of the exchange missing? Then sizes are not counted into sketches.
+    pub partial: bool,
+}

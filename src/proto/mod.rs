@@ -1,0 +1,9 @@
+//! Floor 3: from chunks to HTTP messages.
+//!
+//! Takes the chunks and gaps of one connection, gives message heads (borrowed from the chunk wherever it holds
+//! them whole), body bytes or only their count, and ends. Tells HTTP from TLS and everything else by content,
+//! on any port. Never pairs requests with responses, never keeps a body.
+
+mod head;
+
+pub use head::{Fields, RequestHead, ResponseHead, Version};
