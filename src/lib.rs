@@ -21,3 +21,5 @@ pub mod exchange;
 pub mod observe;
 
 pub mod inventory;
+
+pub mod diff;

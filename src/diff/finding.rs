@@ -1,0 +1,96 @@
+//! What the diff finds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::Timestamp;
+
+/// What kind of difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FindingKind {
+    /// No document covers the service.
+    UndocumentedService,
+    /// The path is in no document (shadow API).
+    Shadow,
+    /// The path is documented, the method is not.
+    UndocumentedMethod,
+    /// The operation is documented as deprecated, and called (zombie API).
+    Zombie,
+    /// The operation answered with a status that its document does not name.
+    UndocumentedStatus,
+    /// Calls carry a query parameter that the document does not name.
+    UndocumentedQueryParameter,
+    /// Requests or responses have a media type that the document does not name.
+    UndocumentedContentType,
+    /// The operation is documented and was not seen.
+    Unseen,
+    /// More than one documented operation fits equally well.
+    Ambiguous,
+}
+
+/// One difference, with its evidence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Stable across runs: `f-` and 16 hexadecimal digits of a hash of kind, service, method, path structure and subject.
+    pub id: String,
+    /// What kind.
+    pub kind: FindingKind,
+    /// The service, as its origin (`http://api.example:8080`).
+    pub service: String,
+    /// The service's id in the inventory, where it was seen.
+    pub service_id: Option<String>,
+    /// Method; `None` for a finding about a service.
+    pub method: Option<String>,
+    /// Path template; `None` for a finding about a service.
+    pub template: Option<String>,
+    /// The endpoint's id in the inventory, where it was seen.
+    pub endpoint_id: Option<String>,
+    /// What it is about within the endpoint: a status, a parameter's name, a media type.
+    pub subject: Option<String>,
+    /// One sentence for people, with the figures; says nothing that traffic cannot show.
+    pub message: String,
+    /// Exchanges that show it (for an unseen operation: 0).
+    pub calls: u64,
+    /// First of them; 0 where there are none.
+    pub first_seen: Timestamp,
+    /// Last of them; 0 where there are none.
+    pub last_seen: Timestamp,
+    /// Calls of the whole service in the window: how much was looked at.
+    pub service_calls: u64,
+    /// Status codes of the calls, with counts.
+    pub statuses: BTreeMap<u16, u64>,
+    /// An example without values: `GET /users/{integer}?page={integer}`.
+    pub example: Option<String>,
+    /// Where the document says so: `petstore.yaml#/paths/~1pets/get`.
+    pub document: Option<String>,
+}
+
+/// What one document is about and how it fared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DocumentSummary {
+    /// Title and version of the document.
+    pub title: String,
+    /// Version that the document states of itself; empty where it states none.
+    pub version: String,
+    /// File it was read from.
+    pub source: String,
+    /// Origins of the services that it was held against.
+    pub services: Vec<String>,
+    /// Operations documented.
+    pub operations: u64,
+    /// Of these, seen with at least one call.
+    pub seen: u64,
+}
+
+/// The result of holding an inventory against documents.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Diff {
+    /// The documents.
+    pub documents: Vec<DocumentSummary>,
+    /// The findings, worst first, then by service, path and method.
+    pub findings: Vec<Finding>,
+    /// Requests answered like nonsense, by service origin: probes, never shadow APIs.
+    pub probes: BTreeMap<String, u64>,
+}
