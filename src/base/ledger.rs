@@ -4,6 +4,8 @@
 //! one [`Bucket`]; what is known to have existed but was not captured is counted apart, as [`Missing`].
 //! Never holds the bytes themselves.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What became of a captured byte. Each byte of a frame, headers included, is in exactly one bucket.
@@ -59,6 +61,7 @@ const MISSING: [(Missing, &str, &str); 2] = [
 
 /// Byte totals. Floors keep one each; [`Ledger::merge`] adds them up.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Written", from = "Written")]
 pub struct Ledger {
     /// Frames captured.
     pub packets: u64,
@@ -122,6 +125,41 @@ impl Ledger {
     }
 }
 
+/// A ledger as it is written: buckets by name, so that machines need no table and another version's file stays readable.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    packets: u64,
+    captured: u64,
+    dropped_packets: u64,
+    buckets: BTreeMap<String, u64>,
+    missing: BTreeMap<String, u64>,
+}
+
+impl From<Ledger> for Written {
+    fn from(ledger: Ledger) -> Self {
+        Self {
+            packets: ledger.packets,
+            captured: ledger.captured,
+            dropped_packets: ledger.dropped_packets,
+            buckets: ledger.rows().map(|(name, _, n)| (name.to_owned(), n)).collect(),
+            missing: ledger.missing_rows().map(|(name, _, n)| (name.to_owned(), n)).collect(),
+        }
+    }
+}
+
+impl From<Written> for Ledger {
+    fn from(written: Written) -> Self {
+        let of = |map: &BTreeMap<String, u64>, name: &str| map.get(name).copied().unwrap_or(0);
+        Self {
+            packets: written.packets,
+            captured: written.captured,
+            dropped_packets: written.dropped_packets,
+            buckets: BUCKETS.map(|(_, name, _)| of(&written.buckets, name)),
+            missing: MISSING.map(|(_, name, _)| of(&written.missing, name)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,6 +168,19 @@ mod tests {
     fn tables_are_in_the_order_of_the_enums() {
         assert!(BUCKETS.iter().enumerate().all(|(i, (b, ..))| *b as usize == i));
         assert!(MISSING.iter().enumerate().all(|(i, (m, ..))| *m as usize == i));
+    }
+
+    #[test]
+    fn survives_serialisation_by_name() {
+        let mut ledger = Ledger { packets: 2, captured: 9, dropped_packets: 1, ..Ledger::default() };
+        ledger.add(Bucket::Tls, 9);
+        ledger.miss(Missing::Truncated, 4);
+        let json = serde_json::to_value(&ledger).unwrap();
+        assert_eq!(json["buckets"]["tls"], 9);
+        assert_eq!(json["missing"]["truncated"], 4);
+        assert_eq!(serde_json::from_value::<Ledger>(json).unwrap(), ledger);
+        let packed = postcard::to_stdvec(&ledger).unwrap();
+        assert_eq!(postcard::from_bytes::<Ledger>(&packed).unwrap(), ledger);
     }
 
     #[test]

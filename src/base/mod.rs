@@ -13,4 +13,4 @@ pub use flow::{Address, FlowKey, Side};
 pub use ledger::{Bucket, Ledger, Missing};
 pub use limits::{InventoryLimits, Limits};
 pub use oddity::{Oddities, Oddity};
-pub use time::Timestamp;
+pub use time::{NotATime, Timestamp};

@@ -3,6 +3,8 @@
 //! Takes events from any floor, gives counters with stable names. An oddity is never fatal and never a
 //! log line of its own: it is counted, and the counters are shown.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 macro_rules! oddities {
@@ -121,7 +123,7 @@ oddities! {
 
 /// A counter for each oddity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(into = "Vec<(String, u64)>", from = "Vec<(String, u64)>")]
+#[serde(into = "BTreeMap<String, u64>", from = "BTreeMap<String, u64>")]
 pub struct Oddities([u64; Oddity::ALL.len()]);
 
 impl Default for Oddities {
@@ -162,14 +164,14 @@ impl Oddities {
 }
 
 /// By name, so that a store written by another version stays readable.
-impl From<Oddities> for Vec<(String, u64)> {
+impl From<Oddities> for BTreeMap<String, u64> {
     fn from(o: Oddities) -> Self {
         o.seen().map(|(o, n)| (o.name().to_owned(), n)).collect()
     }
 }
 
-impl From<Vec<(String, u64)>> for Oddities {
-    fn from(named: Vec<(String, u64)>) -> Self {
+impl From<BTreeMap<String, u64>> for Oddities {
+    fn from(named: BTreeMap<String, u64>) -> Self {
         let mut all = Self::default();
         for (name, n) in named {
             if let Some(&o) = Oddity::ALL.iter().find(|o| o.name() == name) {
@@ -199,9 +201,9 @@ mod tests {
         let mut o = Oddities::default();
         o.add(Oddity::StreamGap, 3);
         let json = serde_json::to_string(&o).unwrap();
-        assert_eq!(json, r#"[["stream_gap",3]]"#);
+        assert_eq!(json, r#"{"stream_gap":3}"#);
         assert_eq!(serde_json::from_str::<Oddities>(&json).unwrap(), o);
-        let newer: Oddities = serde_json::from_str(r#"[["of_another_version",1],["stream_gap",3]]"#).unwrap();
+        let newer: Oddities = serde_json::from_str(r#"{"of_another_version":1,"stream_gap":3}"#).unwrap();
         assert_eq!(newer, o);
     }
 }
