@@ -23,3 +23,7 @@ pub mod observe;
 pub mod inventory;
 
 pub mod diff;
+
+pub mod report;
+
+pub mod console;

@@ -1,0 +1,129 @@
+//! What findings and scarce sight are called.
+//!
+//! Takes kinds, gives names, titles and one-line explanations, the same on the terminal and on the page. Never says
+//! more than traffic can show: "not seen" is not "not used".
+
+use crate::diff::FindingKind;
+
+/// How much attention a kind of finding asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Weight {
+    /// Something answers that nobody described, or that should be gone.
+    High,
+    /// The description is wrong about something that is described.
+    Middle,
+    /// Worth knowing.
+    Low,
+}
+
+impl Weight {
+    /// One word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Middle => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+/// Kinds of findings, in the order in which they are shown.
+pub const KINDS: [FindingKind; 9] = [
+    FindingKind::UndocumentedService,
+    FindingKind::Shadow,
+    FindingKind::Zombie,
+    FindingKind::UndocumentedMethod,
+    FindingKind::UndocumentedStatus,
+    FindingKind::UndocumentedQueryParameter,
+    FindingKind::UndocumentedContentType,
+    FindingKind::Ambiguous,
+    FindingKind::Unseen,
+];
+
+/// The name in JSON and after `--fail-on`.
+pub fn name(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::UndocumentedService => "undocumented-service",
+        FindingKind::Shadow => "shadow",
+        FindingKind::UndocumentedMethod => "undocumented-method",
+        FindingKind::Zombie => "zombie",
+        FindingKind::UndocumentedStatus => "undocumented-status",
+        FindingKind::UndocumentedQueryParameter => "undocumented-query-parameter",
+        FindingKind::UndocumentedContentType => "undocumented-content-type",
+        FindingKind::Unseen => "unseen",
+        FindingKind::Ambiguous => "ambiguous",
+    }
+}
+
+/// The heading over findings of one kind.
+pub fn title(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::UndocumentedService => "Undocumented services",
+        FindingKind::Shadow => "Shadow endpoints",
+        FindingKind::UndocumentedMethod => "Undocumented methods",
+        FindingKind::Zombie => "Zombie endpoints",
+        FindingKind::UndocumentedStatus => "Undocumented statuses",
+        FindingKind::UndocumentedQueryParameter => "Undocumented query parameters",
+        FindingKind::UndocumentedContentType => "Undocumented content types",
+        FindingKind::Unseen => "Documented, not seen",
+        FindingKind::Ambiguous => "Ambiguous",
+    }
+}
+
+/// What it means, in one line.
+pub fn meaning(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::UndocumentedService => "traffic goes to a service that no document covers",
+        FindingKind::Shadow => "called, and its path is in no document",
+        FindingKind::UndocumentedMethod => "the path is documented, the method is not",
+        FindingKind::Zombie => "documented as deprecated, and still called",
+        FindingKind::UndocumentedStatus => "answers with a status that its document does not name",
+        FindingKind::UndocumentedQueryParameter => "called with a query parameter that its document does not name",
+        FindingKind::UndocumentedContentType => "sends or takes a media type that its document does not name",
+        FindingKind::Unseen => "documented, and no call in the traffic seen here; other traffic may hold some",
+        FindingKind::Ambiguous => "more than one documented operation fits equally well",
+    }
+}
+
+/// How much attention it asks for.
+pub fn weight(kind: FindingKind) -> Weight {
+    match kind {
+        FindingKind::UndocumentedService | FindingKind::Shadow | FindingKind::Zombie => Weight::High,
+        FindingKind::UndocumentedMethod
+        | FindingKind::UndocumentedStatus
+        | FindingKind::UndocumentedQueryParameter
+        | FindingKind::UndocumentedContentType => Weight::Middle,
+        FindingKind::Unseen | FindingKind::Ambiguous => Weight::Low,
+    }
+}
+
+/// A single word for a mark beside an endpoint.
+pub fn mark(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::UndocumentedService | FindingKind::Shadow => "shadow",
+        FindingKind::UndocumentedMethod => "method",
+        FindingKind::Zombie => "zombie",
+        FindingKind::UndocumentedStatus => "status",
+        FindingKind::UndocumentedQueryParameter => "query",
+        FindingKind::UndocumentedContentType => "type",
+        FindingKind::Unseen => "unseen",
+        FindingKind::Ambiguous => "ambiguous",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_json_form() {
+        for kind in KINDS {
+            assert_eq!(serde_json::to_value(kind).unwrap(), name(kind));
+        }
+    }
+
+    #[test]
+    fn worse_kinds_come_first() {
+        assert!(KINDS.windows(2).all(|k| weight(k[0]) <= weight(k[1])));
+    }
+}
