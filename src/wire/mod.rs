@@ -5,6 +5,13 @@
 //! that frames come in. Never follows a connection, verifies no TCP checksum (offload leaves them wrong) and
 //! does no I/O of its own: readers take any [`std::io::Read`].
 
+mod decoder;
+mod fast;
+mod fragment;
+mod ip;
+mod link;
 mod segment;
+mod tcp;
 
+pub use decoder::Decoder;
 pub use segment::{Frame, LinkType, Segment, TcpFlags};

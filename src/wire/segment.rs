@@ -21,6 +21,8 @@ impl LinkType {
     pub const PPP_HDLC: Self = Self(50);
     /// PPP over Ethernet, from the PPPoE header on.
     pub const PPP_ETHER: Self = Self(51);
+    /// Cisco's HDLC: address, control, EtherType.
+    pub const C_HDLC: Self = Self(104);
     /// Raw IP, version in the first nibble.
     pub const RAW: Self = Self(101);
     /// OpenBSD loopback: four bytes of address family in network byte order.
