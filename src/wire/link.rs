@@ -54,7 +54,7 @@ impl Refused {
     }
 }
 
-fn cut<'a, const N: usize>(bytes: &'a [u8]) -> Result<(&'a [u8; N], &'a [u8]), Refused> {
+fn cut<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), Refused> {
     bytes.split_first_chunk::<N>().ok_or(Refused::undecodable(Oddity::HeaderCut))
 }
 
@@ -82,6 +82,7 @@ pub(super) fn first(link: LinkType, data: &[u8]) -> Result<Layer<'_>, Refused> {
             }
         }
         LinkType::PPP | LinkType::PPP_HDLC | LinkType::C_HDLC => Ok(Layer::Ppp(data)),
+        LinkType::NFLOG => nflog(data),
         LinkType::PPP_ETHER => Ok(Layer::Pppoe(data)),
         _ => Err(Refused::undecodable(Oddity::LinkUnknown)),
     }
@@ -91,6 +92,29 @@ pub(super) fn first(link: LinkType, data: &[u8]) -> Result<Layer<'_>, Refused> {
 fn cooked(protocol: u16, rest: &[u8]) -> Layer<'_> {
     // LINUX_SLL_P_802_3 (1, Novell raw) and _802_2 (4) have no EtherType; 4 is an LLC header, as behind an Ethernet length.
     Layer::Ether(protocol, rest)
+}
+
+/// A netfilter log message (<https://www.tcpdump.org/linktypes/LINKTYPE_NFLOG.html>): four bytes of header, then attributes of two bytes
+/// length and two bytes type in the byte order of the host that captured, padded to a multiple of four.
+fn nflog(data: &[u8]) -> Result<Layer<'_>, Refused> {
+    /// NFULA_PAYLOAD
+    const PAYLOAD: u16 = 9;
+    let (_, mut rest) = cut::<4>(data)?;
+    loop {
+        let (head, _) = cut::<4>(rest)?;
+        let native = [u16::from_le_bytes([head[0], head[1]]), u16::from_le_bytes([head[2], head[3]])];
+        // Types are small numbers, so their larger byte tells the byte order.
+        let [length, kind] = if native[1] & 0xff != 0 || native[1] == 0 { native } else { native.map(u16::swap_bytes) };
+        let length = usize::from(length);
+        if length < 4 {
+            return Err(Refused::undecodable(Oddity::HeaderBad));
+        }
+        if kind == PAYLOAD {
+            // A payload that was cut is taken as far as it goes.
+            return Ok(Layer::Ip(rest.get(4..length).unwrap_or(&rest[4..])));
+        }
+        rest = rest.get(length.next_multiple_of(4)..).ok_or(Refused::undecodable(Oddity::HeaderCut))?;
+    }
 }
 
 /// One step: the layer inside a layer that is not IP, or why there is none to read.

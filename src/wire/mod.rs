@@ -7,6 +7,7 @@
 
 mod decoder;
 mod fast;
+pub mod file;
 mod fragment;
 mod ip;
 mod link;

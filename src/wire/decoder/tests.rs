@@ -71,6 +71,16 @@ fn each_link_layer_leads_to_the_same_segment() {
         ("ppp", LinkType::PPP, with(&[0xff, 3, 0, 0x21])),
         ("ppp without framing", LinkType::PPP, with(&[0, 0x21])),
         ("ppp with a short protocol", LinkType::PPP_HDLC, with(&[0xff, 3, 0x21])),
+        (
+            "nflog",
+            LinkType::NFLOG,
+            with(&[2, 0, 0, 0, 8, 0, 1, 0, 8, 0, 0, 0, 5, 0, 3, 0, 1, 0, 0, 0, ip.len() as u8 + 4, 0, 9, 0]),
+        ),
+        (
+            "nflog, big-endian",
+            LinkType::NFLOG,
+            with(&[2, 0, 0, 0, 0, 8, 0, 1, 8, 0, 0, 0, 0, ip.len() as u8 + 4, 0, 9]),
+        ),
         ("cisco hdlc", LinkType::C_HDLC, with(&[0x0f, 0, 8, 0])),
         ("ppp over ethernet", LinkType::PPP_ETHER, with(&[0x11, 0, 0, 9, 0, ip.len() as u8 + 2, 0, 0x21])),
     ];
@@ -477,7 +487,7 @@ proptest! {
         payload in 0_usize..3000,
         size in 1_usize..100,
         picks in proptest::collection::vec((any::<prop::sample::Index>(), 0_usize..30, any::<bool>()), 0..60),
-        links in proptest::collection::vec(prop::sample::select(vec![0_u16, 1, 9, 12, 50, 51, 101, 104, 108, 113, 228, 276]), 4),
+        links in proptest::collection::vec(prop::sample::select(vec![0_u16, 1, 9, 12, 50, 51, 101, 104, 108, 113, 228, 239, 276]), 4),
         limits in (1_usize..5, 1_usize..4000),
     ) {
         let mut d = Decoder::new(&Limits { fragments: limits.0, fragment_bytes: limits.1, ..Limits::default() });
