@@ -5,6 +5,7 @@
 //! be literals, kinds, counts and sketches only.
 
 pub mod documented;
+pub mod store;
 mod view;
 
 pub use view::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
