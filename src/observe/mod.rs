@@ -5,6 +5,29 @@
 //! identifier that can be told by its form (number, UUID, token, e-mail…) leaves as its kind and a keyed hash;
 //! only what could be a literal of the API's own leaves as text. Never gives a body, a token or a query value.
 
+mod batch;
+mod host;
+mod key;
 mod observation;
+mod record;
+pub mod shape;
+mod target;
+mod watch;
 
+pub use batch::Batch;
+pub use key::Key;
 pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};
+pub use watch::{Ticket, Watch};
+
+/// A taker of observations.
+pub trait Sink {
+    /// One exchange was seen. The observation borrows; what is to outlive the call is copied.
+    fn observation(&mut self, observation: &Observation<'_>);
+}
+
+impl<S: Sink> Sink for &mut S {
+    #[inline]
+    fn observation(&mut self, observation: &Observation<'_>) {
+        (**self).observation(observation);
+    }
+}

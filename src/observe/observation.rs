@@ -86,6 +86,54 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 19] = [
+        Self::Word,
+        Self::Slug,
+        Self::Integer,
+        Self::Decimal,
+        Self::Uuid,
+        Self::Ulid,
+        Self::ObjectId,
+        Self::Hex,
+        Self::Base64,
+        Self::Token,
+        Self::Jwt,
+        Self::Date,
+        Self::Email,
+        Self::Ip,
+        Self::Phone,
+        Self::Boolean,
+        Self::Empty,
+        Self::Text,
+        Self::Coordinates,
+    ];
+
+    /// The stable name, as in the serialised form.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Word => "word",
+            Self::Slug => "slug",
+            Self::Integer => "integer",
+            Self::Decimal => "decimal",
+            Self::Uuid => "uuid",
+            Self::Ulid => "ulid",
+            Self::ObjectId => "object-id",
+            Self::Hex => "hex",
+            Self::Base64 => "base64",
+            Self::Token => "token",
+            Self::Jwt => "jwt",
+            Self::Date => "date",
+            Self::Email => "email",
+            Self::Ip => "ip",
+            Self::Phone => "phone",
+            Self::Boolean => "boolean",
+            Self::Empty => "empty",
+            Self::Text => "text",
+            Self::Coordinates => "coordinates",
+        }
+    }
+
     /// Is the text of this kind possibly a literal of the API's own, and therefore kept?
     pub fn keeps_text(self) -> bool {
         matches!(self, Self::Word | Self::Slug)
@@ -97,9 +145,10 @@ impl Kind {
 pub struct Segment<'a> {
     /// Form of the segment.
     pub kind: Kind,
-    /// Keyed hash of the percent-decoded text; tells values apart where the text is not kept.
+    /// Keyed hash of the percent-decoded text; tells values apart where the text is not kept, and 0 where it is.
     pub hash: u64,
-    /// The percent-decoded text where [`Kind::keeps_text`], else empty.
+    /// The percent-decoded text where [`Kind::keeps_text`], else empty. Integers of one or two digits keep theirs too:
+    /// they identify nobody, and some APIs have their version there (`/1/members`).
     pub text: &'a str,
 }
 
@@ -145,4 +194,17 @@ pub struct Observation<'a> {
     pub latency: Option<u64>,
     /// Was any part of the exchange missing? Then sizes are not counted into sketches.
     pub partial: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_in_order_and_named_as_serialised() {
+        for (i, kind) in Kind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, i);
+            assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{}\"", kind.name()));
+        }
+    }
 }

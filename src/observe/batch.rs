@@ -1,0 +1,217 @@
+//! Observations for the way across a channel.
+//!
+//! Takes observations one by one, gives them back in the same order; texts, segments and parameters of all of them lie in
+//! three shared buffers, so that a batch that was cleared takes the next ones without an allocation. Never grows by itself:
+//! its owner sends it off when it is large enough.
+
+use std::net::IpAddr;
+
+use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append, lend};
+use super::{Observation, Scheme, ServiceKey, Sink};
+use crate::base::Timestamp;
+
+/// Owned observations.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    text: String,
+    segments: Vec<SegmentSpan>,
+    parameters: Vec<ParameterSpan>,
+    items: Vec<Item>,
+}
+
+/// One observation; its segments and parameters end where these numbers say, and begin where the item before ended.
+#[derive(Clone, Debug)]
+struct Item {
+    ts: Timestamp,
+    server: IpAddr,
+    caller: u64,
+    request_size: u64,
+    response_size: u64,
+    latency: Option<u64>,
+    scheme: Scheme,
+    port: u16,
+    status: Option<u16>,
+    trailing_slash: bool,
+    partial: bool,
+    host: Span,
+    method: Span,
+    request_type: Span,
+    response_type: Span,
+    segments_end: u32,
+    parameters_end: u32,
+}
+
+impl Batch {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Copies an observation in. Segments beyond the 64th and parameters beyond the 128th, which no [`super::Watch`]
+    /// gives, are left out.
+    pub fn push(&mut self, o: &Observation<'_>) {
+        let text = &mut self.text;
+        let host = append(text, o.service.host);
+        let method = append(text, o.method);
+        let request_type = append(text, o.request_type);
+        let response_type = append(text, o.response_type);
+        for s in o.path.iter().take(MAX_SEGMENTS) {
+            self.segments.push(SegmentSpan { hash: s.hash, kind: s.kind, text: append(text, s.text) });
+        }
+        for p in o.query.iter().take(MAX_PARAMETERS) {
+            self.parameters.push(ParameterSpan { name: append(text, p.name), kind: p.kind });
+        }
+        self.items.push(Item {
+            ts: o.ts,
+            server: o.server,
+            caller: o.caller,
+            request_size: o.request_size,
+            response_size: o.response_size,
+            latency: o.latency,
+            scheme: o.service.scheme,
+            port: o.service.port,
+            status: o.status,
+            trailing_slash: o.trailing_slash,
+            partial: o.partial,
+            host,
+            method,
+            request_type,
+            response_type,
+            segments_end: self.segments.len() as u32,
+            parameters_end: self.parameters.len() as u32,
+        });
+    }
+
+    /// Gives each observation, in the order in which they came.
+    pub fn for_each(&self, mut then: impl FnMut(&Observation<'_>)) {
+        let (mut segments_start, mut parameters_start) = (0, 0);
+        for item in &self.items {
+            let (segments_end, parameters_end) = (item.segments_end as usize, item.parameters_end as usize);
+            let segments = &self.segments[segments_start..segments_end];
+            let parameters = &self.parameters[parameters_start..parameters_end];
+            (segments_start, parameters_start) = (segments_end, parameters_end);
+            lend(&self.text, segments, parameters, |path, query| {
+                then(&Observation {
+                    ts: item.ts,
+                    service: ServiceKey { scheme: item.scheme, host: item.host.of(&self.text), port: item.port },
+                    server: item.server,
+                    caller: item.caller,
+                    method: item.method.of(&self.text),
+                    path,
+                    trailing_slash: item.trailing_slash,
+                    query,
+                    status: item.status,
+                    request_type: item.request_type.of(&self.text),
+                    response_type: item.response_type.of(&self.text),
+                    request_size: item.request_size,
+                    response_size: item.response_size,
+                    latency: item.latency,
+                    partial: item.partial,
+                });
+            });
+        }
+    }
+
+    /// Lets all observations go and keeps the buffers.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.segments.clear();
+        self.parameters.clear();
+        self.items.clear();
+    }
+
+    /// Observations in the batch.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Is there none?
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    /// Bytes that the observations take.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
+            + size_of_val(self.segments.as_slice())
+            + size_of_val(self.parameters.as_slice())
+            + size_of_val(self.items.as_slice())
+    }
+}
+
+impl Sink for Batch {
+    #[inline]
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.push(observation);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observe::{Kind, Parameter, Segment};
+
+    #[test]
+    fn gives_back_what_was_put_in() {
+        let path =
+            [Segment { kind: Kind::Word, hash: 0, text: "users" }, Segment { kind: Kind::Uuid, hash: 9, text: "" }];
+        let query = [Parameter { name: "page", kind: Kind::Integer }];
+        let o = Observation {
+            ts: Timestamp(5),
+            service: ServiceKey { scheme: Scheme::Https, host: "api.example", port: 443 },
+            server: "10.0.0.1".parse().unwrap(),
+            caller: 3,
+            method: "GET",
+            path: &path,
+            trailing_slash: true,
+            query: &query,
+            status: Some(200),
+            request_type: "",
+            response_type: "application/json",
+            request_size: 1,
+            response_size: 2,
+            latency: Some(3),
+            partial: true,
+        };
+        let mut batch = Batch::new();
+        for round in 0..3 {
+            batch.push(&o);
+            batch.push(&Observation { path: &path[..1], query: &[], ..o });
+            batch.push(&Observation { path: &[], ..o });
+            let mut seen = Vec::new();
+            batch.for_each(|o| seen.push(format!("{o:?}")));
+            assert_eq!(seen.len(), batch.len());
+            assert_eq!(seen[0], format!("{o:?}"), "round {round}");
+            assert_eq!(seen[1], format!("{:?}", Observation { path: &path[..1], query: &[], ..o }));
+            assert!(batch.bytes() > 0);
+            batch.clear();
+            assert!(batch.is_empty());
+        }
+    }
+
+    #[test]
+    fn long_paths_and_queries_are_cut() {
+        let path = vec![Segment { kind: Kind::Word, hash: 0, text: "a" }; 100];
+        let query = vec![Parameter { name: "q", kind: Kind::Word }; 200];
+        let o = Observation {
+            ts: Timestamp(5),
+            service: ServiceKey { scheme: Scheme::Http, host: "a", port: 80 },
+            server: "::1".parse().unwrap(),
+            caller: 3,
+            method: "GET",
+            path: &path,
+            trailing_slash: false,
+            query: &query,
+            status: None,
+            request_type: "",
+            response_type: "",
+            request_size: 0,
+            response_size: 0,
+            latency: None,
+            partial: false,
+        };
+        let mut batch = Batch::new();
+        batch.push(&o);
+        batch.for_each(|o| assert_eq!((o.path.len(), o.query.len()), (MAX_SEGMENTS, MAX_PARAMETERS)));
+    }
+}

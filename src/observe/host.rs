@@ -1,0 +1,110 @@
+//! The host of a request, in one spelling.
+//!
+//! Takes a Host field or an authority as it was on the wire, gives the host in lower case without port, brackets and
+//! trailing dot (RFC 9110, 4.2.3 and 7.2), or nothing where it cannot be a host. Never gives a text that is not a name
+//! or an address.
+
+use std::net::Ipv6Addr;
+
+use super::record::Span;
+
+/// Longest host name (RFC 1035, 2.3.4).
+const HOST_MAX: usize = 253;
+
+/// Lower-case form of the bytes that host names are made of, 0 for all others. The underscore is no host name's by
+/// the letter (RFC 952), yet in daily use.
+static NAME: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = match b as u8 {
+            c @ (b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_') => c,
+            c @ b'A'..=b'Z' => c | 0x20,
+            _ => 0,
+        };
+        b += 1;
+    }
+    table
+};
+
+/// Appends the normalised host to `text`; `None`, and nothing appended, where it is not a host.
+#[inline]
+pub(super) fn append(host: &[u8], text: &mut String) -> Option<Span> {
+    if host.first() == Some(&b'[') {
+        return append_ipv6(host, text);
+    }
+    let start = text.len();
+    let mut good = !host.is_empty();
+    for (i, &byte) in host.iter().enumerate() {
+        let letter = NAME[byte as usize];
+        if letter == 0 {
+            good = byte == b':' && i > 0 && host[i + 1..].iter().all(u8::is_ascii_digit);
+            break;
+        }
+        text.push(letter as char);
+    }
+    if text.as_bytes().last() == Some(&b'.') && text.len() > start {
+        text.pop();
+    }
+    let name = text.as_bytes().get(start..).unwrap_or_default();
+    // A name has a letter or a digit, and no empty label.
+    good &= name.len() <= HOST_MAX
+        && name.iter().any(u8::is_ascii_alphanumeric)
+        && name[0] != b'.'
+        && !name.windows(2).any(|w| w == b"..");
+    if good {
+        Some(Span { start: start as u32, end: text.len() as u32 })
+    } else {
+        text.truncate(start);
+        None
+    }
+}
+
+#[cold]
+fn append_ipv6(host: &[u8], text: &mut String) -> Option<Span> {
+    let close = host.iter().position(|b| *b == b']')?;
+    let after = &host[close + 1..];
+    let port = after.is_empty() || after[0] == b':' && after[1..].iter().all(u8::is_ascii_digit);
+    let inner = std::str::from_utf8(&host[1..close]).ok()?;
+    // A zone (RFC 6874) is the client's own affair.
+    let address: Ipv6Addr = inner.split('%').next()?.parse().ok()?;
+    port.then(|| super::record::append(text, &address.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(raw: &[u8]) -> Option<String> {
+        let mut text = "before".to_owned();
+        let got = append(raw, &mut text).map(|s| s.of(&text).to_owned());
+        if got.is_none() {
+            assert_eq!(text, "before", "nothing is left behind");
+        }
+        got
+    }
+
+    #[test]
+    fn one_spelling_for_one_host() {
+        for raw in ["api.example", "API.Example", "api.example:8080", "api.example.", "api.example.:80", "api.example:"]
+        {
+            assert_eq!(host(raw.as_bytes()).as_deref(), Some("api.example"), "{raw}");
+        }
+        assert_eq!(host(b"[2001:DB8::1]:80").as_deref(), Some("2001:db8::1"));
+        assert_eq!(host(b"[fe80::1%25eth0]").as_deref(), Some("fe80::1"));
+        assert_eq!(host(b"10.0.0.1:80").as_deref(), Some("10.0.0.1"));
+        assert_eq!(host(b"my_service").as_deref(), Some("my_service"));
+    }
+
+    #[test]
+    fn what_cannot_be_a_host_is_none() {
+        let long = "a".repeat(254);
+        for raw in [
+            "", ".", "..", "a..b", ".a", ":80", "a b", "a/b", "<x>", "a:b", "a:80:80", "[::1", "[zz]", "[::1]x",
+            "\u{e9}", "a@b", &long,
+        ] {
+            assert_eq!(host(raw.as_bytes()), None, "{raw}");
+        }
+        assert_eq!(host(b"\xff\xfe"), None);
+    }
+}

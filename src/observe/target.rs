@@ -1,0 +1,316 @@
+//! A request target, taken apart.
+//!
+//! Takes the target as it was on the wire, gives path segments with their kinds and query parameters with theirs
+//! (RFC 3986, 3.3 and 3.4; RFC 9112, 3.2). Empty segments and matrix parameters are left out; percent-escapes are undone
+//! inside a segment, so that `%2F` does not split it; malformed escapes stay as they are. Never keeps a value: what
+//! may be an identifier leaves as a kind and a keyed hash.
+
+use super::Kind;
+use super::key::Key;
+use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append};
+use super::shape::{self, Tally};
+
+/// Longest parameter name that is kept, in bytes.
+const NAME_MAX: usize = 64;
+
+/// A target split into its parts, still as on the wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    /// The authority of an absolute-form target.
+    pub(super) authority: Option<&'a [u8]>,
+    /// Path, query and fragment.
+    pub(super) rest: &'a [u8],
+}
+
+/// Splits the authority off an absolute-form target (RFC 9112, 3.2.2); origin form has none, asterisk form no path.
+#[inline]
+pub(super) fn split(target: &[u8]) -> Target<'_> {
+    match target.first() {
+        Some(b'/') => Target { authority: None, rest: target },
+        Some(b'*') if target.len() == 1 => Target::default(),
+        _ => absolute(target),
+    }
+}
+
+fn absolute(target: &[u8]) -> Target<'_> {
+    let Some(colon) = target.iter().position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b))) else {
+        return Target { authority: None, rest: target };
+    };
+    match target[colon..].strip_prefix(b"://") {
+        Some(after) if colon > 0 => {
+            let end = after.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(after.len());
+            let authority = &after[..end];
+            let userinfo = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at + 1);
+            Target { authority: Some(&authority[userinfo..]), rest: &after[end..] }
+        }
+        _ => Target { authority: None, rest: target },
+    }
+}
+
+/// Where the parts of a target are put.
+pub(super) struct Parts<'a> {
+    pub(super) text: &'a mut String,
+    pub(super) segments: &'a mut Vec<SegmentSpan>,
+    pub(super) parameters: &'a mut Vec<ParameterSpan>,
+    pub(super) scratch: &'a mut Vec<u8>,
+}
+
+impl Parts<'_> {
+    /// Reads path and query. Gives whether the path ended with a slash, other than the root's.
+    pub(super) fn read(&mut self, key: &Key, rest: &[u8]) -> bool {
+        let mut at = 0;
+        let mut trailing = false;
+        while let Some(&first) = rest.get(at) {
+            match first {
+                b'/' => {
+                    trailing = true;
+                    at += 1;
+                }
+                b'?' => {
+                    self.query(&rest[at + 1..]);
+                    break;
+                }
+                b'#' => break,
+                _ => {
+                    trailing = false;
+                    at = self.segment(key, rest, at);
+                }
+            }
+        }
+        trailing && !self.segments.is_empty()
+    }
+
+    /// Reads the segment that begins at `start`; gives where it ended.
+    #[inline]
+    fn segment(&mut self, key: &Key, rest: &[u8], start: usize) -> usize {
+        let mut tally = Tally::default();
+        let mut end = start;
+        while let Some(&byte) = rest.get(end) {
+            if !tally.take(byte) {
+                break;
+            }
+            end += 1;
+        }
+        let plain = &rest[start..end];
+        match rest.get(end) {
+            None | Some(b'/' | b'?' | b'#') => {
+                // Every byte passed the tally, so all are printable ASCII.
+                self.keep(key, plain, shape::tallied(plain, tally));
+                end
+            }
+            Some(_) => self.escaped(key, rest, start, end),
+        }
+    }
+
+    /// Reads a segment with an escape, a matrix parameter or bytes beyond ASCII at `odd`.
+    #[cold]
+    fn escaped(&mut self, key: &Key, rest: &[u8], start: usize, odd: usize) -> usize {
+        let ends = |b: &u8| matches!(b, b'/' | b'?' | b'#');
+        let end = rest[odd..].iter().position(ends).map_or(rest.len(), |n| odd + n);
+        let whole = &rest[start..end];
+        let name = whole.iter().position(|b| *b == b';').map_or(whole, |at| &whole[..at]);
+        let mut decoded = std::mem::take(self.scratch);
+        decode(name, false, &mut decoded);
+        if !decoded.is_empty() {
+            self.keep(key, &decoded, shape::segment(&decoded));
+        }
+        *self.scratch = decoded;
+        end
+    }
+
+    #[inline(always)]
+    fn keep(&mut self, key: &Key, text: &[u8], kind: Kind) {
+        if self.segments.len() >= MAX_SEGMENTS {
+            return;
+        }
+        let kept = kind.keeps_text() || (kind == Kind::Integer && text.len() <= 2);
+        let segment = match std::str::from_utf8(text) {
+            Ok(text) if kept => SegmentSpan { kind, hash: 0, text: append(self.text, text) },
+            _ => SegmentSpan { kind, hash: key.hash(text), text: Span::default() },
+        };
+        self.segments.push(segment);
+    }
+
+    fn query(&mut self, query: &[u8]) {
+        let query = query.split(|b| *b == b'#').next().unwrap_or_default();
+        for pair in query.split(|b| *b == b'&') {
+            if self.parameters.len() >= MAX_PARAMETERS {
+                break;
+            }
+            let equals = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let (name, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
+            if name.is_empty() {
+                continue;
+            }
+            let mut scratch = std::mem::take(self.scratch);
+            let kind = shape::value(plain(value, &mut scratch));
+            let span = name_of(plain(name, &mut scratch), self.text);
+            *self.scratch = scratch;
+            let known = self.parameters.iter().any(|p| p.name.of(self.text) == span.of(self.text));
+            if known {
+                self.text.truncate(span.start as usize);
+            } else {
+                self.parameters.push(ParameterSpan { name: span, kind });
+            }
+        }
+    }
+}
+
+/// The text without escapes; borrowed where it has none.
+#[inline]
+fn plain<'a>(text: &'a [u8], scratch: &'a mut Vec<u8>) -> &'a [u8] {
+    if text.iter().any(|b| matches!(b, b'%' | b'+')) {
+        decode(text, true, scratch);
+        scratch
+    } else {
+        text
+    }
+}
+
+/// Undoes percent-escapes, and `+` for a space in a query; what is malformed stays.
+fn decode(text: &[u8], query: bool, out: &mut Vec<u8>) {
+    let hex = |b: Option<&u8>| b.and_then(|b| (*b as char).to_digit(16));
+    out.clear();
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match (byte, hex(text.get(at + 1)), hex(text.get(at + 2))) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (b'+', ..) if query => {
+                out.push(b' ');
+                at += 1;
+            }
+            _ => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Appends a parameter's name as it is kept: `page`, `filter[name]`, `ids[]` for `ids[17]`, and `{integer}` for a name
+/// that is itself a value.
+fn name_of(name: &[u8], text: &mut String) -> Span {
+    let start = text.len() as u32;
+    for (i, piece) in name.split(|b| *b == b'[').enumerate() {
+        let piece = if i > 0 { piece.strip_suffix(b"]").unwrap_or(piece) } else { piece };
+        let kind = if piece.iter().all(|b| *b == b'_') { Kind::Word } else { shape::segment(piece) };
+        if i > 0 {
+            text.push('[');
+        }
+        match std::str::from_utf8(piece) {
+            Ok(piece) if kind.keeps_text() => text.push_str(piece),
+            // The index of an array (`ids[0]`) says nothing.
+            _ if i > 0 && matches!(kind, Kind::Integer | Kind::Empty) => {}
+            _ => {
+                text.push('{');
+                text.push_str(kind.name());
+                text.push('}');
+            }
+        }
+        if i > 0 {
+            text.push(']');
+        }
+        if text.len() - start as usize >= NAME_MAX {
+            text.truncate(text.floor_char_boundary(start as usize + NAME_MAX));
+            break;
+        }
+    }
+    Span { start, end: text.len() as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(target: &[u8]) -> (Vec<(Kind, String)>, Vec<(String, Kind)>, bool) {
+        let (mut text, mut segments, mut parameters, mut scratch) = (String::new(), vec![], vec![], vec![]);
+        let trailing =
+            Parts { text: &mut text, segments: &mut segments, parameters: &mut parameters, scratch: &mut scratch }
+                .read(&Key::FIXED, split(target).rest);
+        (
+            segments.iter().map(|s| (s.kind, s.text.of(&text).to_owned())).collect(),
+            parameters.iter().map(|p| (p.name.of(&text).to_owned(), p.kind)).collect(),
+            trailing,
+        )
+    }
+
+    fn path(target: &[u8]) -> String {
+        let (segments, ..) = read(target);
+        segments
+            .iter()
+            .map(|(k, t)| if t.is_empty() { format!("/{{{}}}", k.name()) } else { format!("/{t}") })
+            .collect()
+    }
+
+    #[test]
+    fn hard_case_09_paths_as_they_come() {
+        assert_eq!(path(b"/users/me"), "/users/me");
+        assert_eq!(path(b"//users///me/"), "/users/me");
+        assert!(read(b"//users///me/").2);
+        assert!(!read(b"/").2);
+        assert_eq!(path(b"/users;jsessionid=1F/me;v=1"), "/users/me");
+        assert_eq!(path(b"/a%2Fb/c"), "/{text}/c", "an escaped slash does not split");
+        assert_eq!(path(b"/%75sers/m%65"), "/users/me", "needless escapes are undone");
+        assert_eq!(path(b"/100%/%zz/x%4"), "/{text}/{text}/{text}", "malformed escapes stay");
+        assert_eq!(path("/用户/🦀".as_bytes()), "/{text}/{text}");
+        assert_eq!(path(b"/%E7%94%A8/\xff\xfe/%ff"), "/{text}/{text}/{text}");
+        assert_eq!(path(b"/Users/Me"), "/Users/Me", "case is the API's own");
+        assert_eq!(path(b"/users/123456?x=/a/b#/c"), "/users/{integer}");
+        assert_eq!(path(b"/1/members"), "/1/members");
+        assert_eq!(path(b"*"), "");
+        assert_eq!(path(b""), "");
+        assert_eq!(path(b"/"), "");
+        assert_eq!(path(&[b"/".as_slice(), &b"x/".repeat(1000)].concat()).len(), 2 * MAX_SEGMENTS);
+    }
+
+    #[test]
+    fn hard_case_12_values_leave_no_text() {
+        let (segments, parameters, _) =
+            read(b"/reset/alice%40example.com/AKIAIOSFODNN7EXAMPLE?token=sk_live_4eC39HqLyjWDarjtT1zdp7dc");
+        assert_eq!(segments[1], (Kind::Email, String::new()));
+        assert_eq!(segments[2], (Kind::Token, String::new()));
+        assert_eq!(parameters, [("token".to_owned(), Kind::Token)]);
+    }
+
+    #[test]
+    fn absolute_form_has_an_authority() {
+        let t = split(b"http://user:pass@Api.Example:8080/a?b");
+        assert_eq!(t.authority, Some(b"Api.Example:8080".as_slice()));
+        assert_eq!(t.rest, b"/a?b");
+        assert_eq!(split(b"http://api.example?x=1"), Target { authority: Some(b"api.example"), rest: b"?x=1" });
+        assert_eq!(split(b"/redirect/http://x/y").authority, None);
+        assert_eq!(split(b"foo"), Target { authority: None, rest: b"foo" });
+        assert_eq!(split(b"://x"), Target { authority: None, rest: b"://x" });
+    }
+
+    #[test]
+    fn parameters_have_names_and_kinds() {
+        let (_, parameters, _) = read(b"/s?page=2&q=hello+world&page=3&flag&empty=&$top=5&filter%5Bname%5D=x&ids[0]=1&ids[1]=2&=x&&8f14e45fceea167a=1&_=1");
+        let expected = [
+            ("page", Kind::Integer),
+            ("q", Kind::Text),
+            ("flag", Kind::Empty),
+            ("empty", Kind::Empty),
+            ("$top", Kind::Integer),
+            ("filter[name]", Kind::Word),
+            ("ids[]", Kind::Integer),
+            ("{hex}", Kind::Integer),
+            ("_", Kind::Integer),
+        ];
+        assert_eq!(parameters, expected.map(|(n, k)| (n.to_owned(), k)));
+        let (_, many, _) = read(
+            &[
+                b"/?".as_slice(),
+                &(0..1000)
+                    .flat_map(|i| format!("p{}=1&", "x".repeat(i % 60 + i / 60)).into_bytes())
+                    .collect::<Vec<_>>(),
+            ]
+            .concat(),
+        );
+        assert!(many.len() <= MAX_PARAMETERS);
+        assert!(many.iter().all(|(n, _)| n.len() <= NAME_MAX));
+    }
+}

@@ -1,0 +1,342 @@
+//! The watcher of exchanges.
+//!
+//! Takes heads and outcomes from floor 4, gives one [`Observation`] for each request once its exchange is over. What is
+//! known of a request waits in a buffer that is used again, so that the steady state allocates nothing. Never keeps a
+//! value: a request's identifiers are hashed before anything is stored.
+//!
+//! `CONNECT` gives no observation: it asks a proxy for a tunnel, not a service for a resource (RFC 9110, 9.3.6).
+//! `OPTIONS *` is about the server as a whole and is observed with an empty path. A response whose request is not in
+//! the capture gives no observation either, since nobody knows what was asked; floor 4 counts it as `request_missing`.
+
+use super::key::Key;
+use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
+use super::target::{self, Parts};
+use super::{Observation, Scheme, ServiceKey, Sink, host};
+use crate::base::Address;
+use crate::exchange::{Observer, Outcome, Sides};
+use crate::proto::{Fields, RequestHead, ResponseHead};
+use crate::stream::Connection;
+
+/// Longest method and longest media type that are kept, in bytes.
+const METHOD_MAX: usize = 32;
+const MEDIA_TYPE_MAX: usize = 96;
+/// A text buffer that one long target made larger than this is given back, so that no burst of hostile heads stays in memory.
+const TEXT_KEPT: usize = 4096;
+
+/// An observer of exchanges that gives observations to a [`Sink`].
+#[derive(Debug)]
+pub struct Watch<S> {
+    /// The taker of the observations.
+    pub sink: S,
+    key: Key,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    scratch: Vec<u8>,
+    caller: (Address, u64),
+}
+
+/// What is kept of a request until its exchange is over: the number of a buffer.
+#[derive(Debug)]
+pub struct Ticket(u32);
+
+/// Nothing is kept.
+const NOTHING: u32 = u32::MAX;
+
+/// What is known of a request.
+#[derive(Debug)]
+struct Slot {
+    text: String,
+    segments: Vec<SegmentSpan>,
+    parameters: Vec<ParameterSpan>,
+    host: Span,
+    method: Span,
+    request_type: Span,
+    response_type: Span,
+    server: Address,
+    caller: u64,
+    status: Option<u16>,
+    trailing_slash: bool,
+}
+
+impl<S: Sink> Watch<S> {
+    /// A watcher that hashes under `key`.
+    pub fn new(sink: S, key: Key) -> Self {
+        let nobody = Address::v6(0, 0);
+        Self { sink, key, slots: Vec::new(), free: Vec::new(), scratch: Vec::new(), caller: (nobody, key.hash_bits(0)) }
+    }
+
+    /// Requests that wait for the end of their exchange.
+    pub fn waiting(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    #[inline]
+    fn caller(&mut self, client: Address) -> u64 {
+        if self.caller.0.bits() != client.bits() {
+            self.caller = (client, self.key.hash_bits(client.bits()));
+        }
+        self.caller.1
+    }
+
+    #[inline]
+    fn take_slot(&mut self) -> u32 {
+        match self.free.pop() {
+            Some(index) => index,
+            None => {
+                self.slots.push(Slot::new());
+                (self.slots.len() - 1) as u32
+            }
+        }
+    }
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            text: String::with_capacity(256),
+            segments: Vec::with_capacity(16),
+            parameters: Vec::with_capacity(8),
+            host: Span::default(),
+            method: Span::default(),
+            request_type: Span::default(),
+            response_type: Span::default(),
+            server: Address::v6(0, 0),
+            caller: 0,
+            status: None,
+            trailing_slash: false,
+        }
+    }
+
+    #[inline]
+    fn read(&mut self, key: &Key, head: &RequestHead<'_>, server: Address, scratch: &mut Vec<u8>) {
+        self.text.clear();
+        self.text.shrink_to(TEXT_KEPT);
+        self.segments.clear();
+        self.parameters.clear();
+        self.server = server;
+        self.status = None;
+        self.response_type = Span::default();
+        let target = target::split(head.target);
+        self.host = match target.authority.or(head.host).and_then(|h| host::append(h, &mut self.text)) {
+            Some(span) => span,
+            None => append(&mut self.text, &server.ip().to_string()),
+        };
+        let method = &head.method[..head.method.floor_char_boundary(METHOD_MAX)];
+        self.method = append(&mut self.text, method);
+        self.request_type = media_type(head.fields, &mut self.text);
+        let mut parts =
+            Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
+        self.trailing_slash = parts.read(key, target.rest);
+    }
+
+    #[inline]
+    fn observe(&self, outcome: &Outcome, sink: &mut impl Sink) {
+        lend(&self.text, &self.segments, &self.parameters, |path, query| {
+            let whole = outcome.partial.is_whole();
+            let bodied = |span: Span, size: u64| if size == 0 && whole { "" } else { span.of(&self.text) };
+            sink.observation(&Observation {
+                ts: outcome.started,
+                service: ServiceKey { scheme: Scheme::Http, host: self.host.of(&self.text), port: self.server.port },
+                server: self.server.ip(),
+                caller: self.caller,
+                method: self.method.of(&self.text),
+                path,
+                trailing_slash: self.trailing_slash,
+                query,
+                status: self.status,
+                request_type: bodied(self.request_type, outcome.request_body),
+                response_type: bodied(self.response_type, outcome.response_body),
+                request_size: outcome.request_body,
+                response_size: outcome.response_body,
+                latency: outcome.latency,
+                partial: !whole,
+            });
+        });
+    }
+}
+
+impl<S: Sink> Observer for Watch<S> {
+    type Request = Ticket;
+
+    #[inline]
+    fn request(&mut self, _: &Connection, sides: Sides, head: &RequestHead<'_>) -> Ticket {
+        if head.method == "CONNECT" {
+            return Ticket(NOTHING);
+        }
+        let index = self.take_slot();
+        let caller = self.caller(sides.client);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.caller = caller;
+            slot.read(&self.key, head, sides.server, &mut self.scratch);
+        }
+        Ticket(index)
+    }
+
+    #[inline]
+    fn response(&mut self, request: &mut Ticket, head: &ResponseHead<'_>) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
+            slot.status = Some(head.status);
+            slot.response_type = media_type(head.fields, &mut slot.text);
+        }
+    }
+
+    #[inline]
+    fn finish(&mut self, _: &Connection, request: Ticket, outcome: &Outcome) {
+        if let Some(slot) = self.slots.get(request.0 as usize) {
+            slot.observe(outcome, &mut self.sink);
+            self.free.push(request.0);
+        }
+    }
+
+    fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) -> Ticket {
+        Ticket(NOTHING)
+    }
+}
+
+/// Appends the media type of a Content-Type field in lower case, without parameters (RFC 9110, 8.3.1); empty where
+/// there is none or where it is not one.
+#[inline]
+fn media_type(fields: Fields<'_>, text: &mut String) -> Span {
+    let Some(value) = fields.get("content-type") else { return Span::default() };
+    let end = value.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(value.len());
+    let name = value[..end].trim_ascii();
+    let token = |b: &u8| b.is_ascii_alphanumeric() || b"/!#$&-^_.+".contains(b);
+    if name.len() > MEDIA_TYPE_MAX || !name.iter().all(token) || !name.contains(&b'/') {
+        return Span::default();
+    }
+    let Ok(name) = std::str::from_utf8(name) else { return Span::default() };
+    let span = append(text, name);
+    if let Some(kept) = text.get_mut(span.start as usize..) {
+        kept.make_ascii_lowercase();
+    }
+    span
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{FlowKey, Timestamp};
+    use crate::exchange::Partial;
+    use crate::observe::{Batch, Kind};
+    use crate::proto::Version;
+    use httparse::Header;
+
+    const CLIENT: (u32, u16) = (0x0a00_0001, 50_000);
+    const SERVER: (u32, u16) = (0x0a00_0002, 8080);
+
+    fn connection() -> Connection {
+        let (key, _) = FlowKey::new(Address::v4(CLIENT.0, CLIENT.1), Address::v4(SERVER.0, SERVER.1), 0);
+        Connection { key, id: 1, opener: None, opened: Timestamp(0) }
+    }
+
+    fn sides() -> Sides {
+        Sides { client: Address::v4(CLIENT.0, CLIENT.1), server: Address::v4(SERVER.0, SERVER.1) }
+    }
+
+    fn outcome() -> Outcome {
+        Outcome {
+            started: Timestamp(7),
+            latency: Some(1000),
+            request_body: 3,
+            response_body: 10,
+            partial: Partial::default(),
+            interim: 0,
+        }
+    }
+
+    fn request<'a>(
+        method: &'a str,
+        target: &'a [u8],
+        host: Option<&'a [u8]>,
+        fields: &'a [Header<'a>],
+    ) -> RequestHead<'a> {
+        RequestHead { method, target, host, version: Version::Http11, fields: Fields(fields), size: 0 }
+    }
+
+    fn watch_one(head: &RequestHead<'_>, then: impl FnOnce(&Observation<'_>)) {
+        let mut watch = Watch::new(Batch::new(), Key::FIXED);
+        let mut ticket = watch.request(&connection(), sides(), head);
+        let fields = [Header { name: "Content-Type", value: b"Application/JSON; charset=utf-8" }];
+        watch.response(
+            &mut ticket,
+            &ResponseHead { status: 201, version: Version::Http11, fields: Fields(&fields), size: 0 },
+        );
+        watch.finish(&connection(), ticket, &outcome());
+        assert_eq!(watch.waiting(), 0);
+        let mut then = Some(then);
+        watch.sink.for_each(|o| then.take().expect("one observation")(o));
+        assert!(then.is_none(), "an observation was given");
+    }
+
+    #[test]
+    fn an_exchange_becomes_an_observation_without_values() {
+        let fields = [Header { name: "content-type", value: b" text/plain " }];
+        watch_one(
+            &request("POST", b"/users/123456/orders/?page=2&q=secret%20thing", Some(b"API.example:8080"), &fields),
+            |o| {
+                assert_eq!(o.service, ServiceKey { scheme: Scheme::Http, host: "api.example", port: 8080 });
+                assert_eq!(o.method, "POST");
+                let path: Vec<_> = o.path.iter().map(|s| (s.kind, s.text)).collect();
+                assert_eq!(path, [(Kind::Word, "users"), (Kind::Integer, ""), (Kind::Word, "orders")]);
+                assert!(o.trailing_slash);
+                let query: Vec<_> = o.query.iter().map(|p| (p.name, p.kind)).collect();
+                assert_eq!(query, [("page", Kind::Integer), ("q", Kind::Text)]);
+                assert_eq!((o.request_type, o.response_type), ("text/plain", "application/json"));
+                assert_eq!((o.status, o.request_size, o.response_size, o.partial), (Some(201), 3, 10, false));
+                assert_eq!(o.caller, Key::FIXED.hash_bits(sides().client.bits()));
+                assert!(!format!("{o:?}").contains("secret") && !format!("{o:?}").contains("123456"));
+            },
+        );
+    }
+
+    #[test]
+    fn the_authority_of_an_absolute_form_target_wins_and_bad_hosts_fall_back() {
+        let host = |target: &'static [u8], host: Option<&'static [u8]>, expected: &str| {
+            watch_one(&request("GET", target, host, &[]), |o| assert_eq!(o.service.host, expected));
+        };
+        host(b"http://Other.example:81/x", Some(b"api.example"), "other.example");
+        host(b"/x", None, "10.0.0.2");
+        host(b"/x", Some(b"not a host"), "10.0.0.2");
+        host(b"/x", Some(b"\xff"), "10.0.0.2");
+        host(b"/x", Some(b"[2001:DB8::1]:8080"), "2001:db8::1");
+    }
+
+    #[test]
+    fn connect_and_orphans_give_nothing_and_options_asterisk_an_empty_path() {
+        let mut watch = Watch::new(Batch::new(), Key::FIXED);
+        let ticket =
+            watch.request(&connection(), sides(), &request("CONNECT", b"a.example:443", Some(b"a.example"), &[]));
+        watch.finish(&connection(), ticket, &outcome());
+        let head = ResponseHead { status: 200, version: Version::Http11, fields: Fields(&[]), size: 0 };
+        let ticket = watch.orphan(&connection(), sides(), &head);
+        watch.finish(&connection(), ticket, &outcome());
+        assert_eq!(watch.sink.len(), 0);
+        watch_one(&request("OPTIONS", b"*", Some(b"a.example"), &[]), |o| assert!(o.path.is_empty()));
+    }
+
+    #[test]
+    fn buffers_are_used_again() {
+        let mut watch = Watch::new(Batch::new(), Key::FIXED);
+        for _ in 0..100 {
+            let a = watch.request(&connection(), sides(), &request("GET", b"/a", Some(b"x"), &[]));
+            let b = watch.request(&connection(), sides(), &request("GET", b"/b", Some(b"x"), &[]));
+            assert_eq!(watch.waiting(), 2);
+            watch.finish(&connection(), b, &outcome());
+            watch.finish(&connection(), a, &outcome());
+        }
+        assert_eq!(watch.slots.len(), 2);
+        let mut paths = Vec::new();
+        watch.sink.for_each(|o| paths.push(o.path[0].text.to_owned()));
+        assert_eq!(paths[..2], ["b", "a"]);
+        assert_eq!(paths.len(), 200);
+    }
+
+    #[test]
+    fn media_types_of_absent_bodies_are_not_observed() {
+        let fields = [Header { name: "Content-Type", value: b"application/json" }];
+        let mut watch = Watch::new(Batch::new(), Key::FIXED);
+        let ticket = watch.request(&connection(), sides(), &request("GET", b"/a", Some(b"x"), &fields));
+        watch.finish(&connection(), ticket, &Outcome { request_body: 0, ..outcome() });
+        watch.sink.for_each(|o| assert_eq!((o.request_type, o.response_type, o.status), ("", "", None)));
+    }
+}
