@@ -38,6 +38,10 @@ pub struct Limits {
     pub header_lines: usize,
     /// Requests of one connection waiting for their responses.
     pub pipelined: usize,
+    /// Exchanges that are not over yet, of all connections together. Two for each flow the table may hold.
+    pub exchanges: usize,
+    /// Bodies whose content coding is being undone at a time. A decoder holds a window of up to 16 MiB.
+    pub body_decoders: usize,
     /// Decoded bytes of one body that are looked at.
     pub body_bytes: usize,
     /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
@@ -61,6 +65,8 @@ impl Default for Limits {
             head_bytes: 128 << 10,
             header_lines: 512,
             pipelined: 128,
+            exchanges: 1_000_000,
+            body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,
         }

@@ -110,6 +110,10 @@ oddities! {
     BodyCodingBad = "body_coding_bad",
     /// A compressed body that expands beyond the limit.
     BodyBomb = "body_bomb",
+    /// A body that was not looked at because too many were being decoded at the time.
+    BodyLimit = "body_limit",
+    /// Requests let go because too many exchanges were open in all connections together.
+    ExchangeLimit = "exchange_limit",
     // --- inventory
     /// Observations let go because the inventory held too many services.
     ServiceLimit = "service_limit",
