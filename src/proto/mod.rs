@@ -4,6 +4,11 @@
 //! them whole), body bytes or only their count, and ends. Tells HTTP from TLS and everything else by content,
 //! on any port. Never pairs requests with responses, never keeps a body.
 
+pub mod body;
+pub mod chunked;
 mod head;
+pub mod http1;
+mod lenient;
+pub mod probe;
 
 pub use head::{Fields, RequestHead, ResponseHead, Version};
