@@ -5,5 +5,15 @@
 //! missing and responses whose request is missing are kept as such. Never keeps a value longer than its exchange.
 
 mod observer;
+mod pairing;
+mod reader;
+mod rules;
+mod table;
+mod talk;
+
+#[cfg(test)]
+mod tests;
 
 pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};
+pub use pairing::Pairing;
+pub use talk::Talk;

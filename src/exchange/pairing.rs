@@ -1,0 +1,240 @@
+//! The consumer of connections: puts both directions into causal order and keeps the books.
+//!
+//! Takes chunks, gaps and ends; gives exchanges to an [`Observer`]. A tap may show a response before its request, and
+//! the stream floor waits in one direction for a hole to be filled while the other goes on. Each chunk tells how far
+//! its sender had received the other direction; a chunk whose cause has not been seen yet is held back (bounded, in
+//! bytes and packet time) until it has. So the reader below sees what happened in the order in which it happened.
+//! Never holds back anything in a connection that is in order already.
+
+use super::observer::Observer;
+use super::table::{Table, UNKNOWN};
+use super::talk::{Event, Held, Kind, Straddle, Talk};
+use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
+use crate::stream::{Chunk, Close, Connection, Consumer, End};
+
+/// Straddle buffers kept for the next head in two segments.
+const SPARE: usize = 64;
+
+/// A spare buffer larger than this is given back.
+const SPARE_BYTES: usize = 16 << 10;
+
+/// Pairs requests with responses, whatever was lost. See the [module](super) on what it proves and what it leaves.
+pub struct Pairing<O: Observer> {
+    /// Where exchanges go.
+    pub observer: O,
+    /// Where each delivered byte went.
+    pub ledger: Ledger,
+    /// What was odd.
+    pub oddities: Oddities,
+    pub(super) limits: Limits,
+    pub(super) table: Table<O::Request>,
+    pub(super) spare: Vec<Box<Straddle>>,
+    /// Bytes held back and in heads that are not whole, of all connections.
+    pub(super) buffered: usize,
+    /// Decoders at work.
+    pub(super) decoders: usize,
+}
+
+impl<O: Observer> Pairing<O> {
+    /// A pairing that gives exchanges to `observer`.
+    pub fn new(observer: O, limits: &Limits) -> Self {
+        Self {
+            observer,
+            ledger: Ledger::default(),
+            oddities: Oddities::default(),
+            limits: limits.clone(),
+            table: Table::new(),
+            spare: Vec::new(),
+            buffered: 0,
+            decoders: 0,
+        }
+    }
+
+    /// Exchanges that are not over yet.
+    pub fn open_exchanges(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Bytes held: heads that are not whole, and chunks that came before their cause.
+    pub fn buffered(&self) -> usize {
+        self.buffered
+    }
+
+    /// Where the bytes of a connection of this kind go.
+    pub(super) fn bucket(kind: Kind) -> Bucket {
+        match kind {
+            Kind::Http => Bucket::Http,
+            Kind::Tls => Bucket::Tls,
+            Kind::Probing | Kind::Other => Bucket::OtherTcp,
+        }
+    }
+
+    pub(super) fn take_spare(&mut self) -> Box<Straddle> {
+        self.spare.pop().unwrap_or_default()
+    }
+
+    /// Takes back a straddle buffer; its bytes must have been accounted for.
+    pub(super) fn give_back(&mut self, mut straddle: Box<Straddle>) {
+        self.buffered -= straddle.bytes.len();
+        if self.spare.len() < SPARE && straddle.bytes.capacity() <= SPARE_BYTES {
+            straddle.bytes.clear();
+            straddle.scanned = 0;
+            self.spare.push(straddle);
+        }
+    }
+
+    /// A chunk whose cause has not been seen, or one behind such a chunk.
+    #[cold]
+    #[inline(never)]
+    fn hold(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        let held = t.held.get_or_insert_with(Default::default);
+        if held.assumed[side.index()] == UNKNOWN {
+            // It is in the capture after all.
+            held.assumed[side.index()] = 0;
+        }
+        if held.queues[side.index()].is_empty() && t.caught_up(side, chunk.acked) {
+            self.process(c, t, side, chunk);
+        } else if let Some(held) = &mut t.held {
+            held.bytes += chunk.bytes.len();
+            self.buffered += chunk.bytes.len();
+            let Chunk { ts, offset, acked, bytes } = chunk;
+            held.queues[side.index()].push_back(Event::Data { ts, offset, acked, bytes: bytes.to_vec() });
+        }
+        self.release(c, t, Some(chunk.ts));
+    }
+
+    /// Processes what was held back, as far as its cause has been seen by now, or as waiting has no point any more:
+    /// both sides wait for each other (a retransmission tells a later acknowledgement than its first copy did), a
+    /// limit is reached, or (`now` is `None`) the connection is over.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn release(&mut self, c: &Connection, t: &mut Talk, now: Option<Timestamp>) {
+        loop {
+            let Some(held) = &mut t.held else { return };
+            let ready = [Side::Lo, Side::Hi].into_iter().find(|side| match held.queues[side.index()].front() {
+                None => false,
+                Some(Event::Data { acked: Some(acked), .. }) => {
+                    let peer = side.peer().index();
+                    *acked <= t.halves[peer].pos || *acked <= held.assumed[peer]
+                }
+                Some(_) => true,
+            });
+            let side = match ready {
+                Some(side) => side,
+                None => {
+                    if held.queues.iter().all(|q| q.is_empty()) {
+                        if [Side::Lo, Side::Hi].iter().all(|s| held.assumed[s.index()] <= t.halves[s.index()].pos) {
+                            t.held = None;
+                        }
+                        return;
+                    }
+                    match Self::give_up_waiting(held, t.client, &self.limits, self.buffered, now) {
+                        Some((side, why)) => {
+                            if let Some(why) = why {
+                                self.oddities.bump(why);
+                            }
+                            let peer = side.peer().index();
+                            if let Some(Event::Data { acked: Some(acked), .. }) = held.queues[side.index()].front() {
+                                // A direction of which nothing was ever seen is not waited for again.
+                                let seen = t.halves[peer].pos > 0 || !held.queues[peer].is_empty();
+                                held.assumed[peer] = if seen { held.assumed[peer].max(*acked) } else { UNKNOWN };
+                            }
+                            side
+                        }
+                        None => return,
+                    }
+                }
+            };
+            match held.queues[side.index()].pop_front() {
+                Some(Event::Data { ts, offset, acked, bytes }) => {
+                    held.bytes -= bytes.len();
+                    self.buffered -= bytes.len();
+                    self.process(c, t, side, Chunk { ts, offset, acked, bytes: &bytes });
+                }
+                Some(Event::Gap { offset, len }) => self.process_gap(c, t, side, offset, len),
+                Some(Event::End { how, ts }) => self.process_end(c, t, side, how, ts),
+                None => return,
+            }
+        }
+    }
+
+    /// Whose turn it is when neither side's cause has been seen, if waiting has no point any more.
+    fn give_up_waiting(
+        held: &Held,
+        client: Option<Side>,
+        limits: &Limits,
+        buffered: usize,
+        now: Option<Timestamp>,
+    ) -> Option<(Side, Option<Oddity>)> {
+        let front = |side: Side| match held.queues[side.index()].front() {
+            Some(Event::Data { ts, .. }) => Some(*ts),
+            _ => None,
+        };
+        let asks = client.unwrap_or(Side::Lo);
+        match (front(asks), front(asks.peer())) {
+            // Requests come before responses.
+            (Some(_), Some(_)) => Some((asks, None)),
+            (None, None) => None,
+            (first, second) => {
+                let side = if first.is_some() { asks } else { asks.peer() };
+                let ts = first.or(second)?;
+                let Some(now) = now else { return Some((side, None)) };
+                // Longer than the stream floor waits for a hole: the other direction is not in the capture.
+                let patience = 2 * limits.gap_seconds.saturating_mul(1_000_000_000);
+                if now.since(ts) > patience {
+                    Some((side, None))
+                } else if held.bytes > limits.flow_buffer_bytes {
+                    Some((side, Some(Oddity::FlowBufferLimit)))
+                } else if buffered > limits.total_buffer_bytes {
+                    Some((side, Some(Oddity::TotalBufferLimit)))
+                } else if held.queues[side.index()].len() > limits.flow_buffer_segments {
+                    Some((side, Some(Oddity::FlowBufferLimit)))
+                } else {
+                    None
+                }
+            }
+        }
+    }
+}
+
+impl<O: Observer> Consumer for Pairing<O> {
+    type State = Talk;
+
+    fn open(&mut self, connection: &Connection) -> Talk {
+        Talk::new(connection.opener)
+    }
+
+    #[inline]
+    fn data(&mut self, connection: &Connection, talk: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        if talk.held.is_none() && talk.caught_up(side, chunk.acked) {
+            self.process(connection, talk, side, chunk);
+        } else {
+            self.hold(connection, talk, side, chunk);
+        }
+    }
+
+    fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, offset: u64, len: u64) {
+        match &mut talk.held {
+            Some(held) if !held.queues[side.index()].is_empty() => {
+                held.queues[side.index()].push_back(Event::Gap { offset, len });
+            }
+            _ => self.process_gap(connection, talk, side, offset, len),
+        }
+        self.release(connection, talk, Some(connection.opened));
+    }
+
+    fn end(&mut self, connection: &Connection, talk: &mut Talk, side: Side, how: End, ts: Timestamp) {
+        match &mut talk.held {
+            Some(held) if !held.queues[side.index()].is_empty() => {
+                held.queues[side.index()].push_back(Event::End { how, ts });
+            }
+            _ => self.process_end(connection, talk, side, how, ts),
+        }
+        self.release(connection, talk, Some(ts));
+    }
+
+    fn close(&mut self, connection: &Connection, mut talk: Talk, _: Close, last: Timestamp) {
+        self.release(connection, &mut talk, None);
+        self.process_close(connection, &mut talk, last);
+    }
+}

@@ -1,0 +1,584 @@
+//! Reads both directions of a connection, in causal order.
+//!
+//! Takes chunks, gaps and ends from [`Pairing`], steps each direction through its messages and hands heads, body bytes
+//! and message ends to the pairing rules. A body of known length is counted down, not touched. Behind a hole that hid
+//! where a message begins, a direction reads nothing until the beginning of a chunk is a whole start line **and** what
+//! both sides had acknowledged proves that a message begins there. Never copies a head that lies in one chunk.
+
+use super::observer::{Observer, Partial};
+use super::pairing::Pairing;
+use super::rules::Fit;
+use super::table::{NOBODY, UNKNOWN};
+use super::talk::{Kind, Phase, Talk};
+use crate::base::{Bucket, Oddity, Side, Timestamp};
+use crate::proto::http1::{self, Framing, Read, find_end};
+use crate::proto::probe::{self, First, Start};
+use crate::stream::{Chunk, Connection, End};
+
+/// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
+const SOCKS_PRELUDE: u64 = 1024;
+
+/// Where in a direction some bytes are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub ts: Timestamp,
+    pub offset: u64,
+    pub acked: Option<u64>,
+    /// The bytes are a chunk from its beginning.
+    pub first: bool,
+}
+
+/// What a response made of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum After {
+    /// The body follows.
+    Body(Framing),
+    /// 101: another protocol follows, both ways.
+    Switched,
+    /// CONNECT was granted: anything may follow, both ways.
+    Tunnel,
+}
+
+impl<O: Observer> Pairing<O> {
+    /// Reads a chunk whose turn has come.
+    pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        let half = t.half(side);
+        half.pos = chunk.offset + chunk.bytes.len() as u64;
+        half.acked = chunk.acked.unwrap_or(UNKNOWN);
+        let mut done = 0;
+        if half.doubt {
+            self.doubt(c, t, side, chunk);
+        }
+        while done < chunk.bytes.len() {
+            let rest = &chunk.bytes[done..];
+            let at = Place { ts: chunk.ts, offset: chunk.offset + done as u64, acked: chunk.acked, first: done == 0 };
+            if matches!(t.kind, Kind::Tls | Kind::Other) {
+                self.ledger.add(Self::bucket(t.kind), rest.len() as u64);
+                return;
+            }
+            done += match t.half(side).phase {
+                Phase::Length(left) => self.length(c, t, side, left, rest, at.ts),
+                Phase::Head { found } => self.head(c, t, side, found, rest, at),
+                Phase::Chunked(_) => self.chunked(c, t, side, rest, at.ts),
+                Phase::UntilClose => self.until_close(c, t, side, rest, at.ts),
+                Phase::Resync { gap } => self.resync(c, t, side, gap, rest, at),
+                Phase::Start | Phase::Seek(_) => self.begin(c, t, side, rest, at),
+                Phase::Ended => {
+                    self.ledger.add(Bucket::OtherTcp, rest.len() as u64);
+                    rest.len()
+                }
+            };
+        }
+    }
+
+    // --- the beginning
+
+    /// The kind of the connection is not known yet.
+    #[cold]
+    #[inline(never)]
+    fn begin(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], at: Place) -> usize {
+        let seeking = t.half(side).phase != Phase::Start;
+        if seeking && !at.first {
+            return self.seek_on(t, side, rest.len());
+        }
+        let true_start =
+            !seeking && (t.nested || c.opener.is_some() && (at.offset == 0 || t.half(side).straddle.is_some()));
+        let mut straddle = t.half(side).straddle.take();
+        let verdict = match &mut straddle {
+            Some(s) => {
+                s.bytes.extend_from_slice(rest);
+                self.buffered += rest.len();
+                Self::verdict(&s.bytes, true_start)
+            }
+            None => Self::verdict(rest, true_start),
+        };
+        match verdict {
+            First::Request | First::Response => {
+                self.speaks_http(t, if verdict == First::Request { side } else { side.peer() });
+                // A straddled beginning holds all of this chunk already: hand back what lies before it.
+                if let Some(mut s) = straddle {
+                    let before = s.bytes.len() - rest.len();
+                    s.bytes.truncate(before);
+                    s.unproven = false;
+                    self.buffered -= rest.len();
+                    t.half(side).straddle = Some(s);
+                }
+                0
+            }
+            First::More => {
+                let s = match straddle {
+                    Some(s) => s,
+                    None => self.straddle(rest, at, true),
+                };
+                if s.bytes.len() > self.limits.head_bytes {
+                    self.ledger.add(Bucket::OtherTcp, s.bytes.len() as u64);
+                    self.give_back(s);
+                    self.becomes(t, Kind::Other);
+                } else {
+                    t.half(side).straddle = Some(s);
+                }
+                rest.len()
+            }
+            First::Tls | First::Http2 | First::Socks | First::Other => {
+                let kind = match verdict {
+                    First::Tls => Some(Kind::Tls),
+                    First::Http2 => Some(Kind::Other),
+                    _ if verdict == First::Other && true_start => Some(Kind::Other),
+                    _ => None,
+                };
+                let bucket = Self::bucket(kind.unwrap_or(Kind::Other));
+                if let Some(s) = straddle {
+                    let before = s.bytes.len() - rest.len();
+                    self.ledger.add(bucket, before as u64);
+                    self.give_back(s);
+                }
+                self.ledger.add(bucket, rest.len() as u64);
+                if let Some(kind) = kind {
+                    self.becomes(t, kind);
+                } else {
+                    let look = if verdict == First::Socks { SOCKS_PRELUDE } else { u64::MAX };
+                    if verdict == First::Socks {
+                        // The server's half of the greeting is no beginning of anything either.
+                        t.half(side.peer()).phase = Phase::Seek(look);
+                        self.drop_straddle(t, side.peer(), Bucket::OtherTcp);
+                    }
+                    if t.half(side).phase == Phase::Start {
+                        t.half(side).phase = Phase::Seek(look);
+                    } else {
+                        self.spend(t, side, rest.len());
+                    }
+                }
+                rest.len()
+            }
+        }
+    }
+
+    fn verdict(bytes: &[u8], true_start: bool) -> First {
+        if true_start {
+            return probe::first(bytes);
+        }
+        match (probe::request_start(bytes), probe::response_start(bytes)) {
+            (Start::Yes, _) => First::Request,
+            (_, Start::Yes) => First::Response,
+            _ if probe::tls_record(bytes) => First::Tls,
+            (Start::No, Start::No) => match probe::first(bytes) {
+                First::Http2 => First::Http2,
+                _ => First::Other,
+            },
+            _ => First::More,
+        }
+    }
+
+    fn seek_on(&mut self, t: &mut Talk, side: Side, n: usize) -> usize {
+        self.ledger.add(Bucket::OtherTcp, n as u64);
+        self.spend(t, side, n);
+        n
+    }
+
+    /// Looks at fewer bytes from now on, and at none when they are used up.
+    fn spend(&mut self, t: &mut Talk, side: Side, n: usize) {
+        if let Phase::Seek(left) = t.half(side).phase
+            && left != u64::MAX
+        {
+            match left.checked_sub(n as u64) {
+                Some(left) => t.half(side).phase = Phase::Seek(left),
+                None => self.becomes(t, Kind::Other),
+            }
+        }
+    }
+
+    /// The connection is HTTP/1, and `client` sends the requests.
+    fn speaks_http(&mut self, t: &mut Talk, client: Side) {
+        t.kind = Kind::Http;
+        t.client = Some(client);
+        for side in [Side::Lo, Side::Hi] {
+            let half = t.half(side);
+            match half.phase {
+                // Of a connection picked up midway the first bytes need not be a message's.
+                Phase::Start => half.phase = Phase::Head { found: false },
+                Phase::Seek(_) => half.phase = Phase::Resync { gap: true },
+                _ => {}
+            }
+        }
+    }
+
+    /// The connection carries something that is not read.
+    fn becomes(&mut self, t: &mut Talk, kind: Kind) {
+        t.kind = kind;
+        for side in [Side::Lo, Side::Hi] {
+            self.drop_straddle(t, side, Self::bucket(kind));
+        }
+    }
+
+    // --- heads
+
+    fn head(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, rest: &[u8], at: Place) -> usize {
+        if t.half(side).straddle.is_some() {
+            return self.head_goes_on(c, t, side, found, rest, at);
+        }
+        // Empty lines between messages (RFC 9112, 2.2).
+        if matches!(rest[0], b'\r' | b'\n') {
+            let n = rest.len() - probe::skip_empty_lines(rest).len();
+            self.ledger.add(Bucket::Http, n as u64);
+            return n;
+        }
+        match self.read(c, t, side, found, rest, at) {
+            Read::Head(n, ()) => {
+                self.ledger.add(Bucket::Http, n as u64);
+                n
+            }
+            Read::Partial if rest.len() <= self.limits.head_bytes => {
+                t.half(side).straddle = Some(self.straddle(rest, at, false));
+                rest.len()
+            }
+            Read::Partial => self.nonsense(t, side, found, Oddity::HeadLimit, rest, at),
+            Read::Bad => self.nonsense(t, side, found, Oddity::HeadBad, rest, at),
+        }
+    }
+
+    fn read(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, bytes: &[u8], at: Place) -> Read<()> {
+        let lines = self.limits.header_lines;
+        if t.client == Some(side) {
+            match http1::request(bytes, lines, |head, facts| self.on_request(c, t, side, head, facts, found, at)) {
+                Read::Head(n, framing) => {
+                    self.body_follows(c, t, side, framing);
+                    Read::Head(n, ())
+                }
+                Read::Partial => Read::Partial,
+                Read::Bad => Read::Bad,
+            }
+        } else {
+            match http1::response(bytes, lines, |head, facts| self.on_response(c, t, side, head, facts, found, at)) {
+                Read::Head(n, after) => {
+                    match after {
+                        None => {}
+                        Some(After::Body(framing)) => self.body_follows(c, t, side, framing),
+                        Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
+                        Some(After::Tunnel) => {
+                            let kind = if t.nested { Kind::Other } else { Kind::Probing };
+                            self.leave_http(c, t, side, kind);
+                        }
+                    }
+                    Read::Head(n, ())
+                }
+                Read::Partial => Read::Partial,
+                Read::Bad => Read::Bad,
+            }
+        }
+    }
+
+    #[inline]
+    fn body_follows(&mut self, c: &Connection, t: &mut Talk, side: Side, framing: Framing) {
+        let half = t.half(side);
+        match framing {
+            Framing::Length(0) => self.message_ends(c, t, side),
+            Framing::Length(n) => half.phase = Phase::Length(n),
+            Framing::Chunked => half.phase = Phase::Chunked(Default::default()),
+            Framing::UntilClose => {
+                half.phase = Phase::UntilClose;
+                half.doubt = true;
+            }
+        }
+    }
+
+    /// A 101 or a granted CONNECT: both directions leave HTTP where they are.
+    fn leave_http(&mut self, c: &Connection, t: &mut Talk, server: Side, kind: Kind) {
+        self.message_ends(c, t, server);
+        self.give_up_all(c, t);
+        if t.half(server.peer()).current != NOBODY {
+            self.mark(t, server.peer(), Partial::REQUEST_ENDED_EARLY);
+            self.message_ends(c, t, server.peer());
+        }
+        for side in [Side::Lo, Side::Hi] {
+            self.drop_straddle(t, side, Bucket::OtherTcp);
+            if t.half(side).phase != Phase::Ended {
+                t.half(side).phase = Phase::Start;
+            }
+        }
+        t.nested = kind == Kind::Probing;
+        t.kind = kind;
+    }
+
+    /// Copies the beginning of a head that is not whole.
+    #[cold]
+    fn straddle(&mut self, rest: &[u8], at: Place, unproven: bool) -> Box<super::talk::Straddle> {
+        let mut s = self.take_spare();
+        s.bytes.extend_from_slice(rest);
+        s.scanned = if unproven { 0 } else { rest.len() };
+        s.unproven = unproven;
+        (s.ts, s.offset, s.acked) = (at.ts, at.offset, at.acked);
+        self.buffered += rest.len();
+        s
+    }
+
+    /// Bytes that continue a head. It is read again only when its end is there.
+    fn head_goes_on(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, rest: &[u8], at: Place) -> usize {
+        let Some(mut s) = t.half(side).straddle.take() else { return 0 };
+        let before = s.bytes.len();
+        let take = rest.len().min((self.limits.head_bytes + 1).saturating_sub(before));
+        s.bytes.extend_from_slice(&rest[..take]);
+        self.buffered += take;
+        if s.unproven {
+            // Only a space or a line end can decide it, beyond the first few bytes.
+            let decides = s.bytes.len() <= 64 || rest[..take].iter().any(|b| *b <= b' ');
+            let start = match t.client == Some(side) {
+                _ if !decides => Start::More,
+                true => probe::request_start(&s.bytes),
+                false => probe::response_start(&s.bytes),
+            };
+            match start {
+                Start::Yes => s.unproven = false,
+                Start::More if s.bytes.len() <= self.limits.head_bytes => {
+                    t.half(side).straddle = Some(s);
+                    return take;
+                }
+                _ => {
+                    // Not a head after all; this chunk may be the beginning of one.
+                    self.ledger.add(Bucket::AfterGap, before as u64);
+                    self.give_back(s);
+                    t.half(side).phase = Phase::Resync { gap: true };
+                    return 0;
+                }
+            }
+        }
+        let from = s.scanned;
+        let Some(end) = find_end(&s.bytes, from) else {
+            if s.bytes.len() > self.limits.head_bytes || self.buffered > self.limits.total_buffer_bytes {
+                self.ledger.add(if found { Bucket::AfterGap } else { Bucket::OtherTcp }, before as u64);
+                self.give_back(s);
+                return self.nonsense(t, side, found, Oddity::HeadLimit, rest, at);
+            }
+            s.scanned = s.bytes.len();
+            t.half(side).straddle = Some(s);
+            return take;
+        };
+        let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true };
+        let read = self.read(c, t, side, found, &s.bytes[..end], first);
+        let consumed = match read {
+            Read::Head(n, ()) => {
+                self.ledger.add(Bucket::Http, n.max(before) as u64);
+                n.saturating_sub(before)
+            }
+            Read::Partial | Read::Bad => {
+                self.ledger.add(if found { Bucket::AfterGap } else { Bucket::OtherTcp }, before as u64);
+                self.nonsense(t, side, found, Oddity::HeadBad, rest, at)
+            }
+        };
+        self.give_back(s);
+        consumed
+    }
+
+    /// What should be a head is none: gives the rest of the chunk up.
+    #[cold]
+    fn nonsense(&mut self, t: &mut Talk, side: Side, found: bool, why: Oddity, rest: &[u8], at: Place) -> usize {
+        if at.first && probe::tls_record(rest) && !found {
+            // STARTTLS and the like (RFC 2817), or a CONNECT whose response was lost.
+            self.ledger.add(Bucket::Tls, rest.len() as u64);
+            self.becomes(t, Kind::Tls);
+            return rest.len();
+        }
+        if !t.spoke {
+            // Nothing on this connection has been HTTP yet.
+            self.ledger.add(Bucket::OtherTcp, rest.len() as u64);
+            self.becomes(t, Kind::Other);
+            return rest.len();
+        }
+        if !found || why == Oddity::HeadLimit {
+            self.oddities.bump(why);
+        }
+        self.ledger.add(if found { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
+        self.lose(t, side, found, at.offset);
+        rest.len()
+    }
+
+    // --- bodies
+
+    #[inline]
+    fn length(&mut self, c: &Connection, t: &mut Talk, side: Side, left: u64, rest: &[u8], ts: Timestamp) -> usize {
+        let n = left.min(rest.len() as u64);
+        self.ledger.add(Bucket::Http, n);
+        self.body(t, side, &rest[..n as usize], ts);
+        if n == left {
+            self.message_ends(c, t, side);
+        } else {
+            t.half(side).phase = Phase::Length(left - n);
+        }
+        n as usize
+    }
+
+    fn chunked(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
+        let Phase::Chunked(mut chunked) = t.half(side).phase else { return 0 };
+        match chunked.step(rest) {
+            Ok(step) => {
+                self.ledger.add(Bucket::Http, step.consumed as u64);
+                self.body(t, side, step.data, ts);
+                t.half(side).phase = Phase::Chunked(chunked);
+                if chunked.is_done() {
+                    let end = t.half(side).pos - (rest.len() - step.consumed) as u64;
+                    self.request_reached(t, side, end);
+                    self.message_ends(c, t, side);
+                }
+                step.consumed
+            }
+            Err(_) => {
+                self.oddities.bump(Oddity::ChunkBad);
+                self.ledger.add(Bucket::OtherTcp, rest.len() as u64);
+                let offset = t.half(side).pos - rest.len() as u64;
+                self.mark(t, side, self.ended_early(t, side));
+                self.message_ends(c, t, side);
+                self.lose(t, side, false, offset);
+                rest.len()
+            }
+        }
+    }
+
+    fn until_close(&mut self, _: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
+        self.ledger.add(Bucket::Http, rest.len() as u64);
+        self.body(t, side, rest, ts);
+        rest.len()
+    }
+
+    /// A response that may be over before its framing says so is over when the client, having received exactly so far,
+    /// has asked the next thing, and the next response begins right here.
+    #[cold]
+    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        let Some(front) = t.queue.front() else { return };
+        let next = self.table.get(front);
+        if matches!(t.half(side).phase, Phase::Length(_) | Phase::UntilClose)
+            && !next.is_hole()
+            && next.acked == chunk.offset
+            && chunk.acked.is_some_and(|acked| acked > next.start)
+            && probe::response_start(chunk.bytes) == Start::Yes
+        {
+            self.message_ends(c, t, side);
+        }
+    }
+
+    // --- holes and ends
+
+    /// A hole whose turn has come.
+    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+        let half = t.half(side);
+        half.pos = offset.saturating_add(len);
+        half.acked = UNKNOWN;
+        match t.kind {
+            Kind::Tls | Kind::Other => {}
+            Kind::Probing => {
+                self.drop_straddle(t, side, Bucket::OtherTcp);
+                if t.half(side).phase == Phase::Start {
+                    t.half(side).phase = Phase::Seek(u64::MAX);
+                }
+            }
+            Kind::Http => self.gap_in_message(c, t, side, offset, len),
+        }
+    }
+
+    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+        match t.half(side).phase {
+            Phase::Length(left) => {
+                self.mark_gap(t, side, len.min(left));
+                if len < left {
+                    t.half(side).phase = Phase::Length(left - len);
+                    return;
+                }
+                self.message_ends(c, t, side);
+                if len > left {
+                    self.lose(t, side, true, offset + left);
+                }
+            }
+            Phase::Chunked(mut chunked) => {
+                if chunked.skip(len) {
+                    self.mark_gap(t, side, len);
+                    t.half(side).phase = Phase::Chunked(chunked);
+                } else {
+                    self.mark_gap(t, side, 0);
+                    self.request_reached(t, side, offset);
+                    self.message_ends(c, t, side);
+                    self.lose(t, side, true, offset);
+                }
+            }
+            Phase::UntilClose => self.mark_gap(t, side, len),
+            Phase::Head { .. } => {
+                self.drop_straddle(t, side, Bucket::AfterGap);
+                self.lose(t, side, true, offset);
+            }
+            Phase::Start | Phase::Seek(_) => self.lose(t, side, true, offset),
+            Phase::Resync { .. } => t.half(side).phase = Phase::Resync { gap: true },
+            Phase::Ended => {}
+        }
+    }
+
+    /// A direction lost its place at `offset`.
+    fn lose(&mut self, t: &mut Talk, side: Side, gap: bool, offset: u64) {
+        t.half(side).phase = Phase::Resync { gap };
+        if t.client == Some(side) {
+            self.hole(t, offset);
+        }
+    }
+
+    /// Looks for a provable message at the beginning of a chunk.
+    #[cold]
+    #[inline(never)]
+    fn resync(&mut self, _: &Connection, t: &mut Talk, side: Side, gap: bool, rest: &[u8], at: Place) -> usize {
+        let is_client = t.client == Some(side);
+        let start = match is_client {
+            _ if !at.first => Start::No,
+            true => probe::request_start(rest),
+            false => probe::response_start(rest),
+        };
+        let proven = start != Start::No
+            && if is_client { Self::request_may_begin(t, side, at) } else { self.fit(t, at) != Fit::No };
+        if !proven {
+            self.ledger.add(if gap { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
+            return rest.len();
+        }
+        t.half(side).phase = Phase::Head { found: true };
+        if start == Start::More {
+            t.half(side).straddle = Some(self.straddle(rest, at, true));
+            return rest.len();
+        }
+        0
+    }
+
+    /// The end of a direction.
+    pub(super) fn process_end(&mut self, c: &Connection, t: &mut Talk, side: Side, how: End, _: Timestamp) {
+        self.direction_ends(c, t, side, how == End::Fin);
+        if t.client == Some(side.peer()) && t.kind == Kind::Http {
+            // No response will come any more.
+            self.give_up_all(c, t);
+        }
+    }
+
+    fn direction_ends(&mut self, c: &Connection, t: &mut Talk, side: Side, in_order: bool) {
+        let bucket = match t.half(side).straddle.as_ref().is_some_and(|s| s.unproven) {
+            true if t.kind == Kind::Http => Bucket::AfterGap,
+            _ => Self::bucket(t.kind),
+        };
+        self.drop_straddle(t, side, bucket);
+        if t.half(side).current != NOBODY {
+            if !(in_order && t.half(side).phase == Phase::UntilClose) {
+                self.mark(t, side, self.ended_early(t, side));
+            }
+            self.message_ends(c, t, side);
+        }
+        t.half(side).phase = Phase::Ended;
+    }
+
+    /// The connection is gone.
+    pub(super) fn process_close(&mut self, c: &Connection, t: &mut Talk, _: Timestamp) {
+        for side in [Side::Lo, Side::Hi] {
+            if t.half(side).phase != Phase::Ended {
+                self.direction_ends(c, t, side, false);
+            }
+        }
+        self.give_up_all(c, t);
+    }
+
+    /// Gives up a head that is not whole.
+    fn drop_straddle(&mut self, t: &mut Talk, side: Side, bucket: Bucket) {
+        if let Some(s) = t.half(side).straddle.take() {
+            self.ledger.add(bucket, s.bytes.len() as u64);
+            self.give_back(s);
+        }
+    }
+}

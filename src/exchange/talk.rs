@@ -1,0 +1,166 @@
+//! What is kept of one connection.
+//!
+//! Plain state, moved by [`Pairing`](super::Pairing). An idle connection takes less than 200 bytes; what only odd
+//! moments need (a head in two segments, a chunk that came before its cause, a decoder) is boxed.
+
+use std::collections::VecDeque;
+
+use super::table::{NOBODY, Queue, UNKNOWN};
+use crate::base::{Side, Timestamp};
+use crate::proto::body::Decoder;
+use crate::proto::chunked::Chunked;
+use crate::stream::End;
+
+/// What a connection carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Not known yet.
+    Probing,
+    /// HTTP/1.
+    Http,
+    /// TLS.
+    Tls,
+    /// Something else: HTTP/2, WebSocket after an upgrade, anything.
+    Other,
+}
+
+/// Where one direction is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// At its true beginning, nothing read.
+    Start,
+    /// Looking for a message at the beginning of each chunk, in a connection that may carry anything. So many bytes
+    /// are still looked at.
+    Seek(u64),
+    /// At, or in, a message's head. `found` when its beginning was found again rather than reached.
+    Head { found: bool },
+    /// In a body of known length: bytes left.
+    Length(u64),
+    /// In a chunked body.
+    Chunked(Chunked),
+    /// In a body that the connection's end ends.
+    UntilClose,
+    /// Lost: looking for the next provable message. `gap` when a hole was the reason, else nonsense.
+    Resync { gap: bool },
+    /// Ended.
+    Ended,
+}
+
+/// A head that is not whole yet.
+#[derive(Debug, Default)]
+pub(super) struct Straddle {
+    pub bytes: Vec<u8>,
+    /// Bytes already searched for the head's end.
+    pub scanned: usize,
+    /// Its start line has yet to prove itself.
+    pub unproven: bool,
+    /// Of its first byte.
+    pub ts: Timestamp,
+    /// Of its first byte.
+    pub offset: u64,
+    /// Of the chunk with its first byte.
+    pub acked: Option<u64>,
+}
+
+/// One direction.
+pub(super) struct Half {
+    /// All before this offset has been processed.
+    pub pos: u64,
+    /// How far its sender had received the other direction when it sent the last chunk processed; [`UNKNOWN`] behind a
+    /// gap and where nobody knows.
+    pub acked: u64,
+    pub phase: Phase,
+    /// The exchange whose message is being received.
+    pub current: u32,
+    /// The message being received may end before its framing says so: an orphan response (whose request may have been
+    /// HEAD), or one that lasts until close.
+    pub doubt: bool,
+    pub straddle: Option<Box<Straddle>>,
+    pub decoder: Option<Box<Decoder>>,
+}
+
+impl Half {
+    fn new(acked: u64) -> Self {
+        Self { pos: 0, acked, phase: Phase::Start, current: NOBODY, doubt: false, straddle: None, decoder: None }
+    }
+
+    /// Is the place of the next message unknown?
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self.phase, Phase::Resync { .. })
+    }
+}
+
+/// An event that came before its cause.
+#[derive(Debug)]
+pub(super) enum Event {
+    Data { ts: Timestamp, offset: u64, acked: Option<u64>, bytes: Vec<u8> },
+    Gap { offset: u64, len: u64 },
+    End { how: End, ts: Timestamp },
+}
+
+/// Events held back until the other direction has caught up with what their sender had received.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub queues: [VecDeque<Event>; 2],
+    /// Bytes in both.
+    pub bytes: usize,
+    /// How far each direction is taken to have come although it has not: waiting for it was given up.
+    pub assumed: [u64; 2],
+}
+
+/// One connection.
+pub struct Talk {
+    pub(super) halves: [Half; 2],
+    pub(super) queue: Queue,
+    pub(super) held: Option<Box<Held>>,
+    pub(super) kind: Kind,
+    /// Who sends requests.
+    pub(super) client: Option<Side>,
+    /// Inside of a CONNECT tunnel.
+    pub(super) nested: bool,
+    /// A message head has been read.
+    pub(super) spoke: bool,
+    /// The client has been seen sending a request before the response to the one before.
+    pub(super) pipelines: bool,
+}
+
+impl Talk {
+    /// `opened`: the connection's SYN was seen, so that its streams begin at their offset 0.
+    pub(super) fn new(opener: Option<Side>) -> Self {
+        let acked = if opener.is_some() { 0 } else { UNKNOWN };
+        Self {
+            halves: [Half::new(acked), Half::new(acked)],
+            queue: Queue::new(),
+            held: None,
+            kind: Kind::Probing,
+            client: opener,
+            nested: false,
+            spoke: false,
+            pipelines: false,
+        }
+    }
+
+    #[inline]
+    pub(super) fn half(&mut self, side: Side) -> &mut Half {
+        &mut self.halves[side.index()]
+    }
+
+    /// Has everything that the sender of a chunk had received been processed? Then the chunk's turn has come.
+    #[inline]
+    pub(super) fn caught_up(&self, side: Side, acked: Option<u64>) -> bool {
+        let peer = side.peer().index();
+        acked.is_none_or(|acked| {
+            acked <= self.halves[peer].pos || self.held.as_ref().is_some_and(|held| acked <= held.assumed[peer])
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        assert!(size_of::<Talk>() <= 200, "{} bytes", size_of::<Talk>());
+    }
+}
