@@ -28,7 +28,8 @@ pub struct Chunk<'a> {
     /// Capture time of the segment that brought the bytes. Not monotone across chunks: a reordered segment
     /// is delivered late with its own time.
     pub ts: Timestamp,
-    /// Stream offset of the first byte: 0 is the first byte behind the SYN, or the first byte seen.
+    /// Stream offset of the first byte. 0 is the first byte behind the SYN; a stream picked up without its SYN starts
+    /// at an offset of no meaning, somewhat above 0, so that what the other end acknowledged before stays comparable.
     pub offset: u64,
     /// How far into the *other* direction's stream the sender had received when it sent this segment (its
     /// acknowledgement as an offset of that stream); `None` where unknown. A response is sent after its
