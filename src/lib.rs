@@ -26,4 +26,6 @@ pub mod diff;
 
 pub mod report;
 
+pub mod capture;
+
 pub mod console;

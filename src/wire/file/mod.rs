@@ -190,6 +190,13 @@ impl<R: Read> Reader<R> {
         Some(Frame { ts: located.ts, link: located.link, data, wire_len: located.wire_len })
     }
 
+    /// The frame that [`Reader::peek`] found, which stays where it is.
+    pub fn peeked(&self) -> Option<Frame<'_>> {
+        let located = self.located.as_ref()?;
+        let data = self.window.bytes().get(located.from..)?.get(..located.len)?;
+        Some(Frame { ts: located.ts, link: located.link, data, wire_len: located.wire_len })
+    }
+
     #[inline(always)]
     fn step(&mut self) -> std::io::Result<Step> {
         match &mut self.format {
