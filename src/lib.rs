@@ -24,6 +24,8 @@ pub mod inventory;
 
 pub mod diff;
 
+pub mod config;
+
 pub mod report;
 
 pub mod capture;

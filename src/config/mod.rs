@@ -1,0 +1,263 @@
+//! Floor 9: what the configuration file means.
+//!
+//! Takes a TOML file, gives a [`Config`] in which every value is set and makes sense, or an error with file, line, key
+//! and remedy. Also says what is likely wrong though possible ([`check`]) and what a reload changes ([`changes`]).
+//! Never guesses: an unknown key is an error, not a remark. `docs/configuration.md` describes each key.
+
+mod changes;
+mod check;
+mod error;
+mod load;
+mod suggest;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use changes::{Changed, changes};
+pub use check::check;
+pub use error::ConfigError;
+
+use crate::base::{InventoryLimits, Limits};
+
+/// The whole configuration. Defaults are those of the file with every key left out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// User to become once interfaces and store are open; empty: stay who started the daemon.
+    pub user: String,
+    /// Seconds between two status lines; 0: none.
+    pub status_seconds: u64,
+    /// Batches of observations that may wait for the inventory. One holds up to 64 KiB or 200 ms of traffic.
+    pub queue_batches: usize,
+    /// `[[interface]]`: live capture.
+    #[serde(rename = "interface", skip_serializing_if = "Vec::is_empty")]
+    pub interfaces: Vec<Interface>,
+    /// `[folder]`: capture files that another program writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Folder>,
+    /// `[store]`
+    pub store: Store,
+    /// `[[spec]]`: documents that the inventory is held against.
+    #[serde(rename = "spec", skip_serializing_if = "Vec::is_empty")]
+    pub specs: Vec<Spec>,
+    /// `[log]`
+    pub log: Log,
+    /// `[limits]`: bounds of the way from packet to exchange.
+    pub limits: Limits,
+    /// `[inventory]`: bounds of what is kept.
+    pub inventory: InventoryLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            user: String::new(),
+            status_seconds: 60,
+            queue_batches: 512,
+            interfaces: Vec::new(),
+            folder: None,
+            store: Store::default(),
+            specs: Vec::new(),
+            log: Log::default(),
+            limits: Limits::default(),
+            inventory: InventoryLimits::default(),
+        }
+    }
+}
+
+/// One interface to listen on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interface {
+    /// Its name, as `shadowtap interfaces` lists it.
+    pub name: String,
+    /// BPF filter, as for tcpdump; empty: everything.
+    #[serde(default)]
+    pub filter: String,
+    /// Bytes of a frame that are captured.
+    #[serde(default = "snaplen")]
+    pub snaplen: u32,
+    /// Bytes of the kernel's ring buffer.
+    #[serde(default = "buffer_bytes")]
+    pub buffer_bytes: u32,
+    /// Take frames that are not addressed to this machine; a SPAN port needs it.
+    #[serde(default = "promiscuous")]
+    pub promiscuous: bool,
+}
+
+/// tcpdump's own; frames of segmentation offload have up to 64 KiB and headers.
+fn snaplen() -> u32 {
+    262_144
+}
+
+/// At 10 Gbit/s 64 MiB are 50 ms: longer than the thread is ever away.
+fn buffer_bytes() -> u32 {
+    64 << 20
+}
+
+fn promiscuous() -> bool {
+    true
+}
+
+impl Interface {
+    /// With defaults for all but the name.
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            filter: String::new(),
+            snaplen: snaplen(),
+            buffer_bytes: buffer_bytes(),
+            promiscuous: promiscuous(),
+        }
+    }
+}
+
+/// A folder into which another program writes capture files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folder {
+    /// The folder.
+    pub path: PathBuf,
+    /// Names of the files to read, in order of their names; `*` and `?` stand for any characters.
+    #[serde(default = "pattern")]
+    pub pattern: String,
+    /// Milliseconds between two looks.
+    #[serde(default = "poll_milliseconds")]
+    pub poll_milliseconds: u64,
+    /// Seconds without growth after which a file counts as finished although no later one has begun.
+    #[serde(default = "finished_seconds")]
+    pub finished_seconds: u64,
+}
+
+fn pattern() -> String {
+    "*.pcap*".to_owned()
+}
+
+fn poll_milliseconds() -> u64 {
+    500
+}
+
+fn finished_seconds() -> u64 {
+    60
+}
+
+impl Folder {
+    /// With defaults for all but the path.
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            pattern: pattern(),
+            poll_milliseconds: poll_milliseconds(),
+            finished_seconds: finished_seconds(),
+        }
+    }
+}
+
+/// Where and how often what is known goes to disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Store {
+    /// The folder; made where there is none.
+    pub folder: PathBuf,
+    /// Seconds between two commits: what a power cut may cost.
+    pub commit_seconds: u64,
+    /// Seconds between two logical snapshots: what a damaged database may cost.
+    pub snapshot_seconds: u64,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self { folder: "/var/lib/shadowtap".into(), commit_seconds: 2, snapshot_seconds: 600 }
+    }
+}
+
+/// One document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// The file: OpenAPI or Swagger, YAML or JSON.
+    pub file: PathBuf,
+    /// Services it describes, whatever its `servers` say: `host` or `host:port`, `*` stands for any characters.
+    /// Empty: as it says itself.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// Path prefix that a gateway takes off before the observed service sees a request.
+    #[serde(default)]
+    pub strip_prefix: String,
+    /// Path prefix put before each documented path.
+    #[serde(default)]
+    pub add_prefix: String,
+    /// Follow `$ref`s to files outside of the document's folder.
+    #[serde(default)]
+    pub outside_folder: bool,
+}
+
+impl Spec {
+    /// With defaults for all but the file.
+    pub fn at(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            services: Vec::new(),
+            strip_prefix: String::new(),
+            add_prefix: String::new(),
+            outside_folder: false,
+        }
+    }
+}
+
+/// What is logged and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important level that is written.
+    pub level: Level,
+    /// Form of the lines.
+    pub format: Format,
+}
+
+/// How important a line is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Something is not as it should be.
+    Warn,
+    /// The ordinary course.
+    #[default]
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JSON under systemd, for people otherwise.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Reads and checks a file. Relative paths in it start at its own folder.
+    ///
+    /// # Errors
+    /// [`ConfigError`], which names file, line, key and remedy.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        load::file(path)
+    }
+
+    /// As TOML, with every value written out.
+    pub fn to_toml(&self) -> String {
+        // Only maps with keys that are no strings and values after tables fail, and there are none.
+        toml::to_string(self).unwrap_or_default()
+    }
+}
