@@ -31,3 +31,5 @@ pub mod report;
 pub mod capture;
 
 pub mod console;
+
+pub mod pipeline;

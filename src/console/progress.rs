@@ -14,22 +14,26 @@ pub struct Progress {
 /// Redraws a second.
 const RATE: u8 = 8;
 
+const KNOWN: &str = "  {bar:28} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  \
+                     {eta} left  {wide_msg:.dim}";
+const UNKNOWN: &str = "  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}  {elapsed}  {wide_msg:.dim}";
+
 impl Progress {
-    /// Of so many bytes; `None` where that is not known (standard input, an interface).
-    pub fn of_bytes(total: Option<u64>) -> Self {
-        let bar = match total {
-            Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(RATE)),
-            None => ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(RATE)),
-        };
-        let form = match total {
-            Some(_) => {
-                "  {bar:28} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left  {wide_msg:.dim}"
-            }
-            None => "  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}  {elapsed}  {wide_msg:.dim}",
-        };
+    /// Of so many bytes; `None` where that is not known (standard input, an interface). Nothing is drawn when `quiet`.
+    pub fn of_bytes(quiet: bool, total: Option<u64>) -> Self {
+        if quiet {
+            return Self::hidden();
+        }
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(RATE));
+        let form = if total.is_some() { KNOWN } else { UNKNOWN };
         let style = ProgressStyle::with_template(form).unwrap_or_else(|_| ProgressStyle::default_bar());
         bar.set_style(style.progress_chars("━╸─"));
         Self { bar }
+    }
+
+    /// Draws nothing.
+    pub fn hidden() -> Self {
+        Self { bar: ProgressBar::hidden() }
     }
 
     /// So many bytes were read by now.
@@ -37,14 +41,11 @@ impl Progress {
         self.bar.set_position(bytes);
     }
 
-    /// What is being read.
+    /// What is being read. Whoever asks often pays little: nothing is done while nothing is drawn.
     pub fn names(&self, what: &str) {
-        self.bar.set_message(what.to_owned());
-    }
-
-    /// Prints a line above the bar (or simply, where there is none).
-    pub fn line(&self, text: &str) {
-        self.bar.suspend(|| eprintln!("{text}"));
+        if !self.bar.is_hidden() && self.bar.message() != what {
+            self.bar.set_message(what.to_owned());
+        }
     }
 
     /// Takes the bar away.

@@ -17,4 +17,4 @@ pub use page::{Meta, html};
 pub use visible::visible;
 
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use maud::{Markup, html};
 
 use super::coverage::{Coverage, Sight};
-use super::figures::{self, bytes, exact, moment, moment_after, percent, span};
+use super::figures::{self, bytes, exact, moment_after, percent, span};
 use super::{Meta, visible, words};
 use crate::base::Timestamp;
 use crate::diff::{Diff, DocumentSummary, Finding, FindingKind};
@@ -241,6 +241,8 @@ pub(super) fn services(view: &View, diff: Option<&Diff>) -> Markup {
         }
     }
     let fold = view.endpoints() > FOLD;
+    let mut services: Vec<&ServiceView> = view.services.iter().collect();
+    services.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.origin().cmp(&b.origin())));
     html! {
         section #services aria-labelledby="services-title" {
             h2 #services-title { "Services and endpoints" }
@@ -251,7 +253,7 @@ pub(super) fn services(view: &View, diff: Option<&Diff>) -> Markup {
                 input #search type="search" placeholder="method, path, host, status…" autocomplete="off";
                 output #found for="search" {}
             }
-            @for s in &view.services { (service(s, &marks, fold)) }
+            @for s in services { (service(s, &marks, fold)) }
         }
     }
 }
@@ -286,8 +288,7 @@ fn service(s: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, fold: bool)
                                 th scope="col" { "Statuses" }
                                 th.n scope="col" { "Callers" }
                                 th.n scope="col" { abbr title="time to first byte: half of the calls, 95 % of the calls" { "Latency" } }
-                                th scope="col" { "First seen" }
-                                th scope="col" { "Last seen" }
+                                th scope="col" { "First and last seen" }
                             }
                         }
                         tbody { @for e in &s.endpoints { (endpoint(e, marks.get(e.id.as_str()).map_or(&[], Vec::as_slice))) } }
@@ -315,8 +316,7 @@ fn endpoint(e: &EndpointView, marks: &[FindingKind]) -> Markup {
             td { (statuses(&e.statuses)) @if e.unanswered > 0 { " " span.status.none { "none ×" (exact(e.unanswered)) } } }
             td.n { (exact(e.callers)) }
             td.n { @if e.latency.count > 0 { (span(e.latency.p50)) " / " (span(e.latency.p95)) } @else { "–" } }
-            td { (when(e.first_seen)) }
-            td { (when(e.last_seen)) }
+            td { (from_to(e.first_seen, e.last_seen, Timestamp(0))) }
         }
     }
 }
@@ -395,10 +395,6 @@ fn statuses(statuses: &BTreeMap<u16, u64>) -> Markup {
             }
         }
     }
-}
-
-fn when(t: Timestamp) -> Markup {
-    html! { time datetime=(t) { (moment(t)) } }
 }
 
 /// `first … last`, the date left out where it is that of `before`.

@@ -1,0 +1,84 @@
+//! The whole way from frame to exchange, on one thread.
+//!
+//! Takes frames in capture order, gives exchanges to an [`Observer`] in place: one call tree, nothing allocated for a
+//! packet in the steady state, no lock and no clock. Its ledger is the sum of those of its floors. Never blocks, never
+//! fails: what cannot be read is counted.
+
+use crate::base::{Ledger, Limits, Oddities, Timestamp};
+use crate::exchange::{Observer, Pairing};
+use crate::stream::Table;
+use crate::wire::{Decoder, Frame};
+
+/// Decoder, connection table and pairing, joined.
+pub struct Pipeline<O: Observer> {
+    decoder: Decoder,
+    table: Table<Pairing<O>>,
+    pairing: Pairing<O>,
+}
+
+impl<O: Observer> Pipeline<O> {
+    /// A way that ends at this observer.
+    pub fn new(observer: O, limits: &Limits) -> Self {
+        Self { decoder: Decoder::new(limits), table: Table::new(limits), pairing: Pairing::new(observer, limits) }
+    }
+
+    /// The next frame.
+    #[inline]
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        if let Some(segment) = self.decoder.decode(frame) {
+            self.table.segment(&mut self.pairing, &segment);
+        }
+    }
+
+    /// Time passed without a frame (live capture): timers run up to `now`, which is capture time.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.table.tick(&mut self.pairing, now);
+    }
+
+    /// The capture ended: what is open is closed, as it is. Afterwards each captured byte is in a bucket of the ledger.
+    pub fn finish(&mut self) {
+        self.decoder.finish();
+        self.table.finish(&mut self.pairing);
+    }
+
+    /// Where the bytes went so far.
+    pub fn ledger(&self) -> Ledger {
+        let mut sum = self.decoder.ledger.clone();
+        sum.merge(&self.table.ledger);
+        sum.merge(&self.pairing.ledger);
+        sum
+    }
+
+    /// What was strange so far.
+    pub fn oddities(&self) -> Oddities {
+        let mut sum = self.decoder.oddities.clone();
+        sum.merge(&self.table.oddities);
+        sum.merge(&self.pairing.oddities);
+        sum
+    }
+
+    /// TCP connections that are followed at the moment.
+    pub fn flows(&self) -> usize {
+        self.table.flows()
+    }
+
+    /// Out-of-order bytes that are held at the moment.
+    pub fn buffered(&self) -> usize {
+        self.table.buffered()
+    }
+
+    /// Who sees the exchanges.
+    pub fn observer(&self) -> &O {
+        &self.pairing.observer
+    }
+
+    /// The same, to take from it.
+    pub fn observer_mut(&mut self) -> &mut O {
+        &mut self.pairing.observer
+    }
+
+    /// The observer, with what it has seen.
+    pub fn into_observer(self) -> O {
+        self.pairing.observer
+    }
+}
