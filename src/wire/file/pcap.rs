@@ -111,12 +111,15 @@ fn another_file<R: Read>(header: &mut Header, window: &mut Window<R>) -> io::Res
 pub(super) fn find<R: Read>(header: &mut Header, window: &mut Window<R>, last: Timestamp) -> io::Result<bool> {
     while window.ensure(header.record + 1)? {
         window.consume(1);
+        // What is found must not depend on how much a read happened to give.
+        window.ensure(FILE_HEADER)?;
         if Header::read(window.bytes()).is_some() {
             return Ok(true);
         }
         let Some(len) = believable(header, window.bytes(), last) else { continue };
         let next = header.record + len;
         let more = window.ensure(next + header.record)?;
+        window.ensure(next + FILE_HEADER)?;
         let behind = window.bytes().get(next..).unwrap_or_default();
         if believable(header, behind, last).is_some()
             || Header::read(behind).is_some()

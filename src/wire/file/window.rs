@@ -64,15 +64,18 @@ impl<R: Read> Window<R> {
 
     #[cold]
     fn fill(&mut self, n: usize) -> io::Result<bool> {
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.base += self.start as u64;
-        self.end -= self.start;
-        self.start = 0;
-        if self.buffer.len() < n {
-            // Twice, so that a caller that steps forward byte by byte does not move all of it at each step.
-            self.buffer.resize(n * 2, 0);
+        // Moved only for want of room: a caller that steps forward byte by byte at the end of a file asks in vain each time.
+        if self.buffer.len() - self.start < n {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.base += self.start as u64;
+            self.end -= self.start;
+            self.start = 0;
+            if self.buffer.len() < n {
+                // Twice, so that such a caller does not move all of it at each step.
+                self.buffer.resize(n * 2, 0);
+            }
         }
-        while self.end < n {
+        while self.end - self.start < n {
             match self.source.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Ok(false),
                 Ok(read) => self.end += read,
