@@ -366,8 +366,8 @@ mod tests {
         assert_eq!(certain(&["/users/{id}", "/users/me"], "/users/me"), [1]);
         assert_eq!(certain(&["/users/{id}", "/users/me"], "/users/{userId}"), [0]);
         assert_eq!(certain(&["/users/{id}"], "/users/me"), [0]);
-        assert_eq!(certain(&["/users/me"], "/users/{id}"), []);
-        assert_eq!(certain(&["/pets", "/pets/{id}"], "/pets/{id}/toys"), []);
+        assert!(certain(&["/users/me"], "/users/{id}").is_empty());
+        assert!(certain(&["/pets", "/pets/{id}"], "/pets/{id}/toys").is_empty());
         assert_eq!(certain(&["/"], "/"), [0]);
     }
 
@@ -380,10 +380,10 @@ mod tests {
     #[test]
     fn mixed_segments() {
         assert_eq!(certain(&["/{name}.{ext}", "/{name}"], "/a.png"), [0]);
-        assert_eq!(certain(&["/{name}.{ext}"], "/png"), []);
+        assert!(certain(&["/{name}.{ext}"], "/png").is_empty());
         assert_eq!(certain(&["/{a}.json"], "/{x}.json"), [0]);
         assert_eq!(certain(&["/{name}:cancel"], "/job:cancel"), [0]);
-        assert_eq!(certain(&["/{name}:cancel"], "/job:start"), []);
+        assert!(certain(&["/{name}:cancel"], "/job:start").is_empty());
         assert_eq!(certain(&["/{file}"], "/{a}.{b}"), [0]);
     }
 
@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(certain(&["/files/{path*}", "/files"], "/files"), [1]);
         assert_eq!(certain(&["/files/{path*}", "/files/a/{x}"], "/files/a/b"), [1]);
         assert_eq!(certain(&["/{all*}", "/files/{path*}"], "/files/a/b"), [1]);
-        assert_eq!(certain(&["/files/{id}"], "/files/{x*}"), []);
+        assert!(certain(&["/files/{id}"], "/files/{x*}").is_empty());
         assert_eq!(fits(&["/files/{id}"], "/files/{x*}", &[], false), [(0, Certainty::Possible)]);
         assert_eq!(fits(&["/files/{id}"], "/{x*}", &[], true), [(0, Certainty::Possible)], "folded for a limit");
     }
@@ -430,8 +430,8 @@ mod tests {
     #[test]
     fn what_the_learner_may_have_folded_is_possible() {
         assert_eq!(fits(&["/state/open"], "/state/{x}", &[Kind::Word], false), [(0, Certainty::Possible)]);
-        assert_eq!(fits(&["/state/open"], "/state/{x}", &[Kind::Integer], false), []);
-        assert_eq!(fits(&["/state/open"], "/state/{x}", &[Kind::Word], true), []);
+        assert!(fits(&["/state/open"], "/state/{x}", &[Kind::Integer], false).is_empty());
+        assert!(fits(&["/state/open"], "/state/{x}", &[Kind::Word], true).is_empty());
         assert_eq!(fits(&["/{a}.json"], "/{x}", &[Kind::Word], false), [(0, Certainty::Possible)]);
     }
 

@@ -175,8 +175,10 @@ pub fn read(url: &str, variables: &[Variable], most: usize) -> (Vec<Base>, Vec<S
             continue;
         }
         let values = match free.iter().position(|f| f.name == variable.name) {
-            // A default that is itself a URL or a whole path cannot be told apart from text around it: it is taken.
-            Some(_) if variable.default.contains("://") => vec![variable.default.clone()],
+            // Where the default is itself a URL or a path, the text around it does not show where the host ends.
+            Some(_) if variable.default.contains("://") || variable.default.starts_with('/') => {
+                vec![variable.default.clone()]
+            }
             Some(n) => vec![char::from_u32(FREE + n as u32).map(String::from).unwrap_or_default()],
             None => variable.values.clone(),
         };
