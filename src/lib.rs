@@ -22,11 +22,7 @@ pub mod observe;
 
 pub mod inventory;
 
-pub mod spec;
-
 pub mod diff;
-
-pub mod sink;
 
 pub mod config;
 

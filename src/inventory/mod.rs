@@ -3,11 +3,35 @@
 //! Takes observations, gives path templates and mergeable endpoint state, and a [`View`] of both for people and
 //! machines. Bounded in services, endpoints and words; what is let go is counted. Never holds a value: words that may
 //! be literals, kinds, counts and sketches only.
+//!
+//! Exchanges are counted under their *raw* paths (words as they came, values as one). Templates are a view over these,
+//! made anew whenever it is asked for: a better judgement later, or a document, holds for all that was ever seen.
 
+mod assign;
 pub mod documented;
+mod id;
+mod learn;
+mod methods;
+mod records;
+mod render;
+mod service;
+pub mod sketch;
+mod state;
 pub mod store;
+mod tree;
 mod view;
 
+use hashbrown::HashTable;
+
+use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
+use crate::observe::{Observation, ServiceKey, Sink};
+use documented::Route;
+use methods::Methods;
+use service::{Room, Service};
+
+pub use assign::Assignment;
+pub use records::RestoreError;
+pub use state::EndpointState;
 pub use view::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
 
 /// A record that changed, for the store: opaque bytes under an opaque key.
@@ -17,4 +41,182 @@ pub struct Change {
     pub key: Vec<u8>,
     /// New content; `None`: the record is gone.
     pub value: Option<Vec<u8>>,
+}
+
+/// All services, and what is known of them.
+#[derive(Debug)]
+pub struct Inventory {
+    /// What was strange, the breach of limits above all.
+    pub oddities: Oddities,
+    limits: InventoryLimits,
+    services: Vec<Service>,
+    index: HashTable<u32>,
+    methods: Methods,
+    routes: Vec<Route>,
+    /// Raw endpoints of all services.
+    endpoints: usize,
+    /// Keys of records of services that were let go.
+    gone: Vec<Vec<u8>>,
+    /// Observations from which on services may be swept again: it costs all services once.
+    sweep_at: u64,
+    observed: u64,
+}
+
+impl Inventory {
+    /// An empty inventory.
+    pub fn new(limits: InventoryLimits) -> Self {
+        Self {
+            oddities: Oddities::default(),
+            limits,
+            services: Vec::new(),
+            index: HashTable::new(),
+            methods: Methods::new(),
+            routes: Vec::new(),
+            endpoints: 0,
+            gone: Vec::new(),
+            sweep_at: 0,
+            observed: 0,
+        }
+    }
+
+    /// Sets the routes that documents name. They hold for all that was seen, before and after, until set again.
+    pub fn set_documented(&mut self, mut routes: Vec<Route>) {
+        routes.sort_unstable();
+        routes.dedup();
+        self.routes = routes;
+    }
+
+    /// Counts an exchange in.
+    #[inline]
+    pub fn observe(&mut self, o: &Observation<'_>) {
+        self.observed += 1;
+        let Some(index) = self.find(&o.service).or_else(|| self.add_service(&o.service)) else {
+            self.oddities.bump(Oddity::ServiceLimit);
+            return;
+        };
+        let room = self.room();
+        let method = self.methods.number(o.method);
+        let service = &mut self.services[index as usize];
+        let before = service.tree.len();
+        service.observe(o, method, room, &self.limits, &mut self.oddities);
+        self.endpoints = self.endpoints + service.tree.len() - before;
+    }
+
+    /// Adds another inventory to this one: what two sensors, or two threads of one, saw. Within the limits it does not matter
+    /// which is added to which. The documented routes of this one stay.
+    pub fn merge(&mut self, other: Self) {
+        self.oddities.merge(&other.oddities);
+        self.observed += other.observed;
+        for theirs in &other.services {
+            let Some(index) = self.find(&theirs.facts.key()).or_else(|| self.add_service(&theirs.facts.key())) else {
+                self.oddities.add(Oddity::ServiceLimit, theirs.facts.calls);
+                continue;
+            };
+            let service = &mut self.services[index as usize];
+            let before = service.tree.len();
+            service.merge(theirs, &other.methods, &mut self.methods, &self.limits, &mut self.oddities);
+            self.endpoints = self.endpoints + service.tree.len() - before;
+        }
+    }
+
+    /// The inventory as it is shown.
+    pub fn view(&self, visibility: &Ledger, oddities: &Oddities) -> View {
+        let mut all = self.oddities.clone();
+        all.merge(oddities);
+        let mut services: Vec<_> = self
+            .services
+            .iter()
+            .map(|service| {
+                let routes: Vec<_> = self.routes_of(service).collect();
+                render::service(service, &routes, &self.methods, &self.limits)
+            })
+            .collect();
+        services.sort_by(|a, b| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme)));
+        View {
+            schema: View::SCHEMA,
+            first_seen: services.iter().map(|s| s.first_seen).min().unwrap_or_default(),
+            last_seen: services.iter().map(|s| s.last_seen).max().unwrap_or_default(),
+            services,
+            visibility: visibility.clone(),
+            oddities: all,
+        }
+    }
+
+    fn routes_of(&self, service: &Service) -> impl Iterator<Item = &Route> {
+        let facts = &service.facts;
+        self.routes.iter().filter(|r| {
+            r.host.as_deref().is_none_or(|host| host == &*facts.host) && r.port.is_none_or(|port| port == facts.port)
+        })
+    }
+
+    /// Services, and raw endpoints (path and method, before templates fold them).
+    pub fn size(&self) -> (usize, usize) {
+        (self.services.len(), self.endpoints)
+    }
+
+    #[inline]
+    fn find(&self, key: &ServiceKey<'_>) -> Option<u32> {
+        self.index.find(hash(key), |i| self.services[*i as usize].facts.key() == *key).copied()
+    }
+
+    #[cold]
+    fn add_service(&mut self, key: &ServiceKey<'_>) -> Option<u32> {
+        if self.services.len() >= self.limits.services && !self.sweep_services() {
+            return None;
+        }
+        let index = self.services.len() as u32;
+        self.services.push(Service::new(key));
+        self.insert_index(index);
+        Some(index)
+    }
+
+    fn insert_index(&mut self, index: u32) {
+        let services = &self.services;
+        let at = hash(&services[index as usize].facts.key());
+        self.index.insert_unique(at, index, |i| hash(&services[*i as usize].facts.key()));
+    }
+
+    /// Lets services go that never had a success: names that a scanner made up. `false` when none could be.
+    fn sweep_services(&mut self) -> bool {
+        if self.observed < self.sweep_at {
+            return false;
+        }
+        self.sweep_at = self.observed + self.limits.services as u64;
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.services).into_iter().partition(Service::is_proven);
+        for service in &gone {
+            self.oddities.add(Oddity::ServiceLimit, service.facts.calls);
+            self.gone.extend(records::keys(service, &self.methods));
+        }
+        self.services = kept;
+        self.endpoints = self.services.iter().map(|s| s.tree.len()).sum();
+        self.index.clear();
+        for index in 0..self.services.len() as u32 {
+            self.insert_index(index);
+        }
+        self.services.len() < self.limits.services
+    }
+
+    /// How many endpoints one service may have. Once the inventory as a whole is full, only those that have less than
+    /// half of their fair share may grow, so that no flood on one keeps another from being learnt.
+    #[inline]
+    fn room(&self) -> Room {
+        let per_service = self.limits.endpoints_per_service;
+        if self.endpoints < self.limits.endpoints {
+            return Room(per_service);
+        }
+        Room(per_service.min(self.limits.endpoints / (2 * self.services.len().max(1))))
+    }
+}
+
+impl Sink for Inventory {
+    #[inline]
+    fn observation(&mut self, observation: &Observation<'_>) {
+        self.observe(observation);
+    }
+}
+
+#[inline]
+fn hash(key: &ServiceKey<'_>) -> u64 {
+    tree::hash(u32::from(key.port) << 1 | key.scheme as u32, key.host)
 }

@@ -4,7 +4,6 @@
 
 mod bounds;
 mod cases;
-mod properties;
 
 use std::collections::BTreeMap;
 

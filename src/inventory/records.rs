@@ -1,0 +1,272 @@
+//! Records for the store.
+//!
+//! Takes what changed, gives one record for each raw endpoint and one for each service, under keys that sort by service;
+//! takes such records back. A tick writes only what changed in it. Each record begins with the version of its form and holds
+//! all that its part of the inventory is made of. Never trusts what it reads: a damaged record is an error, not a panic.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::methods::Methods;
+use super::service::{Facts, Service};
+use super::state::EndpointState;
+use super::tree::{Closed, NodeId, ROOT, Token, Tree};
+use super::{Change, Inventory, id};
+use crate::base::{InventoryLimits, Oddities, Oddity};
+
+/// Version of the records' form.
+const SCHEMA: u8 = 1;
+const SERVICE: u8 = b's';
+const ENDPOINT: u8 = b'e';
+/// Bytes of a service's key: its mark and its id. An endpoint's has another 16 of its own.
+const SERVICE_KEY: usize = 9;
+
+/// Why records could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RestoreError {
+    /// Written by another version.
+    #[error("record {key} has schema {found}, this version reads {SCHEMA}")]
+    Schema {
+        /// The record's key, in hexadecimal.
+        key: String,
+        /// The version it was written with.
+        found: u8,
+    },
+    /// Not a record of ours, or damaged.
+    #[error("record {key} cannot be read: {reason}")]
+    Damaged {
+        /// The record's key, in hexadecimal.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An endpoint whose service has no record.
+    #[error("record {key} belongs to a service that has no record")]
+    Orphan {
+        /// The record's key, in hexadecimal.
+        key: String,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+struct ServiceRecord<'a> {
+    facts: Cow<'a, Facts>,
+    /// Places that were folded for good: of codes, of words.
+    closed: Vec<(Vec<Token>, bool, bool)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndpointRecord<'a> {
+    method: Cow<'a, str>,
+    path: Vec<Token>,
+    state: Cow<'a, EndpointState>,
+}
+
+fn service_key(service: u64) -> Vec<u8> {
+    let mut key = vec![SERVICE];
+    key.extend_from_slice(&service.to_be_bytes());
+    key
+}
+
+fn endpoint_key(service: u64, method: &str, path: &[Token]) -> Vec<u8> {
+    let mut key = vec![ENDPOINT];
+    key.extend_from_slice(&service.to_be_bytes());
+    key.extend_from_slice(&id::record(method, path).to_be_bytes());
+    key
+}
+
+fn encode(record: &impl Serialize) -> Vec<u8> {
+    // Writing to a vector fails for no record: all lengths are known. An empty value would be refused when read.
+    postcard::to_extend(record, vec![SCHEMA]).unwrap_or_default()
+}
+
+/// The keys of all records of a service.
+pub(super) fn keys(service: &Service, methods: &Methods) -> Vec<Vec<u8>> {
+    let endpoints = service.tree.endpoints.iter().flatten();
+    let mut keys: Vec<_> =
+        endpoints.map(|e| endpoint_key(service.id, methods.name(e.method), &service.tree.path(e.node))).collect();
+    keys.push(service_key(service.id));
+    keys
+}
+
+impl Service {
+    fn take_changes(&mut self, methods: &Methods, out: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
+        for (path, method) in std::mem::take(&mut self.tree.gone) {
+            out.insert(endpoint_key(self.id, methods.name(method), &path), None);
+        }
+        for id in std::mem::take(&mut self.tree.changed) {
+            let Some(Some(endpoint)) = self.tree.endpoints.get_mut(id as usize) else { continue };
+            if !std::mem::take(&mut endpoint.changed) {
+                continue;
+            }
+            let Some(Some(endpoint)) = self.tree.endpoints.get(id as usize) else { continue };
+            let method = methods.name(endpoint.method);
+            let path = self.tree.path(endpoint.node);
+            let key = endpoint_key(self.id, method, &path);
+            let record = EndpointRecord { method: method.into(), path, state: Cow::Borrowed(&endpoint.state) };
+            out.insert(key, Some(encode(&record)));
+        }
+        if std::mem::take(&mut self.changed) {
+            let record = ServiceRecord { facts: Cow::Borrowed(&self.facts), closed: self.tree.closed() };
+            out.insert(service_key(self.id), Some(encode(&record)));
+        }
+    }
+
+    pub(super) fn is_proven(&self) -> bool {
+        self.tree.nodes[ROOT as usize].proven
+    }
+
+    /// Adds what another inventory knows of this service.
+    pub(super) fn merge(
+        &mut self,
+        other: &Self,
+        theirs: &Methods,
+        mine: &mut Methods,
+        limits: &InventoryLimits,
+        oddities: &mut Oddities,
+    ) {
+        self.merge_facts(&other.facts, limits);
+        for endpoint in other.tree.endpoints.iter().flatten() {
+            let method = mine.number(theirs.name(endpoint.method));
+            let let_go = self.tree.insert(&other.tree.path(endpoint.node), method, &endpoint.state, limits);
+            oddities.add(Oddity::FacetLimit, let_go);
+        }
+        // Last, since words that stayed where all others were folded would be folded now if the place were closed already.
+        for (path, codes, words) in other.tree.closed() {
+            self.tree.close_path(&path, Closed { codes, words }, limits);
+        }
+    }
+}
+
+impl Tree {
+    /// The places that were folded for good.
+    fn closed(&self) -> Vec<(Vec<Token>, bool, bool)> {
+        let closed = |id: NodeId| self.nodes[id as usize].closed;
+        let all = self.below(ROOT).into_iter().filter(|id| closed(*id) != Closed::default());
+        let mut all: Vec<_> = all.map(|id| (self.path(id), closed(id).codes, closed(id).words)).collect();
+        all.sort_unstable();
+        all
+    }
+
+    fn way(&mut self, path: &[Token]) -> (NodeId, u64) {
+        let (mut id, mut values) = (ROOT, 0);
+        for (place, token) in path.iter().enumerate() {
+            id = self.add(id, token.clone());
+            let folded = *token != Token::Value && self.nodes[id as usize].token == Token::Value;
+            values |= u64::from(folded) << (place & 63);
+        }
+        (id, values)
+    }
+
+    fn close_path(&mut self, path: &[Token], closed: Closed, limits: &InventoryLimits) {
+        let (id, _) = self.way(path);
+        self.mark_closed(id, closed, limits);
+        self.settle(limits);
+    }
+
+    /// Adds an endpoint's state under its raw path. Gives the facets let go.
+    fn insert(&mut self, path: &[Token], method: u16, state: &EndpointState, limits: &InventoryLimits) -> u64 {
+        let (node, folded) = self.way(path);
+        let mut state = Cow::Borrowed(state);
+        for (place, token) in path.iter().enumerate() {
+            if let (Token::Word(_, kind), true) = (token, folded >> (place & 63) & 1 == 1) {
+                state.to_mut().place_holds(place, *kind);
+            }
+        }
+        let (id, _) = self.endpoint(node, method);
+        let let_go = self.absorb(id, &state, limits);
+        self.settle(limits);
+        let_go
+    }
+}
+
+impl Inventory {
+    /// The records that changed since the last call, each key once, in order.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let mut out: BTreeMap<_, _> = std::mem::take(&mut self.gone).into_iter().map(|key| (key, None)).collect();
+        for service in &mut self.services {
+            service.take_changes(&self.methods, &mut out);
+        }
+        out.into_iter().map(|(key, value)| Change { key, value }).collect()
+    }
+
+    /// The inventory that gave these records, in any order. Oddities are not among them: they are of a run.
+    ///
+    /// # Errors
+    /// When a record is damaged, of another version, or of a service that has none.
+    pub fn restore(
+        limits: InventoryLimits,
+        records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Result<Self, RestoreError> {
+        let mut inventory = Self::new(limits);
+        let (services, endpoints): (Vec<_>, Vec<_>) = records.partition(|(key, _)| key.first() == Some(&SERVICE));
+        let mut numbers = BTreeMap::new();
+        let mut closed = Vec::new();
+        for (key, value) in &services {
+            let record: ServiceRecord<'_> = decode(key, value, SERVICE_KEY)?;
+            let service = Service::of(record.facts.into_owned());
+            for (path, codes, words) in record.closed {
+                check_path(key, &path)?;
+                closed.push((inventory.services.len(), path, Closed { codes, words }));
+            }
+            if inventory.find(&service.facts.key()).is_some() || service_key(service.id) != *key {
+                return Err(damaged(key, "the key does not fit the service"));
+            }
+            numbers.insert(service.id.to_be_bytes(), inventory.services.len());
+            inventory.services.push(service);
+            inventory.insert_index((inventory.services.len() - 1) as u32);
+        }
+        for (key, value) in &endpoints {
+            let record: EndpointRecord<'_> = decode(key, value, SERVICE_KEY + 16)?;
+            check_path(key, &record.path)?;
+            let number =
+                key.get(1..SERVICE_KEY).and_then(|id| <[u8; 8]>::try_from(id).ok()).and_then(|id| numbers.get(&id));
+            let Some(&number) = number else { return Err(RestoreError::Orphan { key: hex(key) }) };
+            let method = inventory.methods.number(&record.method);
+            let service = &mut inventory.services[number];
+            service.tree.insert(&record.path, method, &record.state, &inventory.limits);
+        }
+        for (number, path, closed) in closed {
+            inventory.services[number].tree.close_path(&path, closed, &inventory.limits);
+        }
+        for service in &mut inventory.services {
+            service.changed = false;
+            service.tree.forget_changes();
+            inventory.endpoints += service.tree.len();
+            inventory.observed += service.facts.calls;
+        }
+        Ok(inventory)
+    }
+}
+
+fn decode<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8], len: usize) -> Result<T, RestoreError> {
+    let wanted = if len == SERVICE_KEY { SERVICE } else { ENDPOINT };
+    if key.len() != len || key.first() != Some(&wanted) {
+        return Err(damaged(key, "not a key of ours"));
+    }
+    match value.split_first() {
+        Some((&SCHEMA, body)) => postcard::from_bytes(body).map_err(|e| damaged(key, &e.to_string())),
+        Some((&found, _)) => Err(RestoreError::Schema { key: hex(key), found }),
+        None => Err(damaged(key, "empty")),
+    }
+}
+
+/// Paths come from a tree: bounded, and nothing follows a rest.
+fn check_path(key: &[u8], path: &[Token]) -> Result<(), RestoreError> {
+    let rest = path.iter().position(|t| *t == Token::Rest);
+    let bad_word = |t: &Token| matches!(t, Token::Word(text, _) if text.is_empty());
+    if path.len() > 65 || rest.is_some_and(|at| at + 1 != path.len()) || path.iter().any(bad_word) {
+        return Err(damaged(key, "not a path"));
+    }
+    Ok(())
+}
+
+fn damaged(key: &[u8], reason: &str) -> RestoreError {
+    RestoreError::Damaged { key: hex(key), reason: reason.to_owned() }
+}
+
+fn hex(key: &[u8]) -> String {
+    key.iter().take(32).map(|b| format!("{b:02x}")).collect()
+}
