@@ -26,6 +26,8 @@ pub mod diff;
 
 pub mod config;
 
+pub mod daemon;
+
 pub mod report;
 
 pub mod capture;

@@ -3,7 +3,6 @@
 //! Takes a file, gives a [`Config`] or the first thing that is wrong in it. Never touches anything but that file.
 
 use std::fs;
-use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::suggest::nearest;
 use super::{Config, ConfigError};
+use crate::spec::ServicePattern;
 
 /// A configuration has a few KiB.
 const MAX_BYTES: u64 = 16 << 20;
@@ -195,24 +195,12 @@ fn sense(source: &Source<'_>, tree: &Spanned<DeTable<'_>>, config: &Config) -> R
                 return wrong(&key(name), "not a path", &format!("begin it with a slash: `/{prefix}`"));
             }
         }
-        if let Some(m) = spec.services.iter().position(|s| !is_service(s)) {
+        if let Some(m) = spec.services.iter().position(|s| s.parse::<ServicePattern>().is_err()) {
             let key = format!("{}[{}]", key("services"), m + 1);
             return wrong(&key, "not a service", "give `host` or `host:port`, without scheme and path");
         }
     }
     bounds(config, &wrong)
-}
-
-fn is_service(text: &str) -> bool {
-    let bare = text.parse::<IpAddr>().is_ok();
-    let host = match text.rsplit_once(':') {
-        Some((host, port)) if !bare && !text.ends_with(']') => match port.parse::<u16>() {
-            Ok(_) => host,
-            Err(_) => return false,
-        },
-        _ => text,
-    };
-    !host.is_empty() && !host.contains('/') && !host.contains(char::is_whitespace)
 }
 
 /// A limit of 0 would let everything go, and one that no machine can hold is none.

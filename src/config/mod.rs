@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 pub use changes::{Changed, changes};
-pub use check::check;
+pub use check::{check, check_specs, load_spec};
 pub use error::ConfigError;
 
 use crate::base::{InventoryLimits, Limits};

@@ -24,7 +24,7 @@ pub struct Sensor {
     pub exchanges: u64,
     /// When the sensor was up, oldest first.
     pub up: Vec<Interval>,
-    /// How far each followed capture file has been read, by path.
+    /// How far each followed capture file has been read, by what makes it the same file under any name.
     pub cursors: BTreeMap<String, Cursor>,
 }
 
@@ -50,12 +50,12 @@ fn one() -> u32 {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cursor {
-    /// Inode: a new file under the old name begins anew.
-    pub inode: u64,
     /// Records read and committed.
     pub records: u64,
-    /// Was it read to its end and closed by its writer?
-    pub done: bool,
+    /// Length of the file when it was read to its end; 0 before that. A file that has grown since is read on.
+    pub read_to: u64,
+    /// When it was last there, in seconds since 1970 by the wall clock.
+    pub seen: u64,
 }
 
 impl Sensor {
