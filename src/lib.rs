@@ -22,7 +22,11 @@ pub mod observe;
 
 pub mod inventory;
 
+pub mod spec;
+
 pub mod diff;
+
+pub mod sink;
 
 pub mod config;
 

@@ -109,3 +109,46 @@ impl Default for InventoryLimits {
         }
     }
 }
+
+/// Bounds of reading API descriptions. They guard against documents made to hurt; real ones stay far below.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SpecLimits {
+    /// Bytes of one file. The largest public description known to us has about 35 MB.
+    pub file_bytes: usize,
+    /// Bytes of all files that one document refers to, itself included.
+    pub total_bytes: usize,
+    /// Files that one document refers to, itself included.
+    pub files: usize,
+    /// Values (objects, lists, scalars) of one file, YAML aliases followed.
+    pub nodes: usize,
+    /// Values that YAML aliases may add to one file.
+    pub alias_nodes: usize,
+    /// Objects and lists nested in one file.
+    pub depth: usize,
+    /// `$ref`s that lead from one to the next.
+    pub references: usize,
+    /// Operations of one document.
+    pub operations: usize,
+    /// Servers of one operation, variables written out.
+    pub servers: usize,
+    /// Warnings kept of one document.
+    pub warnings: usize,
+}
+
+impl Default for SpecLimits {
+    fn default() -> Self {
+        Self {
+            file_bytes: 64 << 20,
+            total_bytes: 128 << 20,
+            files: 512,
+            nodes: 5_000_000,
+            alias_nodes: 200_000,
+            depth: 100,
+            references: 32,
+            operations: 50_000,
+            servers: 32,
+            warnings: 100,
+        }
+    }
+}

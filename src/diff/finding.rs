@@ -16,7 +16,8 @@ pub enum FindingKind {
     Shadow,
     /// The path is documented, the method is not.
     UndocumentedMethod,
-    /// The operation is documented as deprecated, and called (zombie API).
+    /// The operation is documented as deprecated, and called (zombie API); or one of its query parameters is, and sent:
+    /// then the subject names it.
     Zombie,
     /// The operation answered with a status that its document does not name.
     UndocumentedStatus,
@@ -24,10 +25,33 @@ pub enum FindingKind {
     UndocumentedQueryParameter,
     /// Requests or responses have a media type that the document does not name.
     UndocumentedContentType,
-    /// The operation is documented and was not seen.
+    /// The operation is documented and was not seen. Without a method: nothing of the whole document was.
     Unseen,
     /// More than one documented operation fits equally well.
     Ambiguous,
+}
+
+impl FindingKind {
+    /// Does a finding of this kind answer to a question for another one? An undocumented service is a shadow API as a
+    /// whole: its endpoints are not listed as shadows one by one, and who asks for shadows must hear of it.
+    pub fn counts_as(self, asked: Self) -> bool {
+        self == asked || (self == Self::UndocumentedService && asked == Self::Shadow)
+    }
+
+    /// Place in the order of a report, the worst first.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Self::UndocumentedService => 0,
+            Self::Shadow => 1,
+            Self::Zombie => 2,
+            Self::UndocumentedMethod => 3,
+            Self::UndocumentedStatus => 4,
+            Self::UndocumentedQueryParameter => 5,
+            Self::UndocumentedContentType => 6,
+            Self::Ambiguous => 7,
+            Self::Unseen => 8,
+        }
+    }
 }
 
 /// One difference, with its evidence.
@@ -53,9 +77,10 @@ pub struct Finding {
     pub message: String,
     /// Exchanges that show it (for an unseen operation: 0).
     pub calls: u64,
-    /// First of them; 0 where there are none.
+    /// First of them; 0 where there are none. For a status, a parameter or a media type: of the endpoint's calls, since
+    /// the inventory keeps times by endpoint.
     pub first_seen: Timestamp,
-    /// Last of them; 0 where there are none.
+    /// Last of them, likewise.
     pub last_seen: Timestamp,
     /// Calls of the whole service in the window: how much was looked at.
     pub service_calls: u64,
@@ -82,6 +107,9 @@ pub struct DocumentSummary {
     pub operations: u64,
     /// Of these, seen with at least one call.
     pub seen: u64,
+    /// How the services were found, and what looks wrong about the document as a whole.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// The result of holding an inventory against documents.

@@ -140,6 +140,7 @@ pub fn diff() -> Diff {
             services: vec!["http://shop.example:8080".to_owned()],
             operations: 20,
             seen: 4,
+            notes: Vec::new(),
         }],
         findings: vec![
             finding(FindingKind::Shadow, "GET", "/internal/debug/{id}", None, 101),

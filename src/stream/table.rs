@@ -20,9 +20,9 @@ use crate::wire::{Segment, TcpFlags};
 const SECOND: u64 = 1_000_000_000;
 /// How often timers are looked at, in nanoseconds of packet time.
 const TICK: u64 = SECOND / 100;
-/// A flow moves to the end of its list when it last did so longer ago than this: the order is good to a second,
+/// A flow moves to the end of its list when it last did so longer ago than this: the order is good to some seconds,
 /// and a busy flow does not pay for it with each segment.
-const TOUCH: u64 = SECOND;
+const TOUCH: u64 = 4 * SECOND;
 /// Flows closed and holes given up at one look at the timers: a single wrong time stamp does little harm.
 const BUDGET: usize = 64;
 /// Remembered flows forgotten at one look at the timers.
@@ -214,14 +214,14 @@ impl<C: Consumer> Table<C> {
 
     /// A flow's place on its list is old. `false` when the flow itself is too old and was closed and forgotten.
     #[cold]
+    #[inline(never)]
     fn touch(&mut self, consumer: &mut C, slot: u32, now: Timestamp) -> bool {
-        let flow = &self.flows[slot];
-        if flow.list == List::Linger {
-            if now.since(flow.touched) < self.linger {
+        let Flow { list, touched, last, .. } = self.flows[slot];
+        if list == List::Linger {
+            if now.since(touched) < self.linger {
                 return true;
             }
-        } else if now.since(flow.last) < self.idle {
-            let list = flow.list;
+        } else if now.since(last) < self.idle {
             self.flows.renew(slot, list, now);
             return true;
         } else {
@@ -266,11 +266,10 @@ impl<C: Consumer> Table<C> {
     #[cold]
     fn clock(&mut self, consumer: &mut C, now: Timestamp) {
         if now < self.ticked {
-            // Packets of several queues or interfaces lie a little apart; a step is more than that.
+            // Packets of several queues or interfaces lie a little apart; a step (which the decoder counts) is more.
             if self.ticked.since(now) < SECOND {
                 return;
             }
-            self.oddities.bump(Oddity::ClockBack);
         }
         self.ticked = now;
         for _ in 0..FORGET {

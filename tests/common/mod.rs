@@ -1,4 +1,5 @@
 //! Exchanges for tests, made through the real watcher.
+#![allow(dead_code)] // each test file takes what it needs
 
 use httparse::Header;
 use shadowtap::base::{Address, FlowKey, Timestamp};

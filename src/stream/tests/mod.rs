@@ -4,6 +4,7 @@
 
 mod bounds;
 mod cases;
+mod properties;
 
 use std::collections::BTreeMap;
 

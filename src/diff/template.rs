@@ -1,0 +1,73 @@
+//! Templates of the inventory, taken apart again.
+//!
+//! Takes the text of a template as a view holds it, gives its parts. Never decodes: literals stand in a view as they
+//! are meant.
+
+use crate::inventory::documented::Part;
+
+/// Reads a template such as `/users/{userId}/files/{name}.{ext}`. A parameter that ends with `*`, `+` or `...`, or the
+/// segment `*` or `**`, stands for all the rest of the path.
+pub(super) fn parse(template: &str) -> Vec<Part> {
+    template.split('/').filter(|s| !s.is_empty()).map(segment).collect()
+}
+
+fn segment(text: &str) -> Part {
+    if matches!(text, "*" | "**") {
+        return Part::CatchAll(text.to_owned());
+    }
+    let mut pieces: Vec<Result<String, String>> = Vec::new();
+    let mut rest = text;
+    while let Some((literal, name, after)) = next_parameter(rest) {
+        if !literal.is_empty() {
+            pieces.push(Err(literal.to_owned()));
+        }
+        pieces.push(Ok(name.to_owned()));
+        rest = after;
+    }
+    if !rest.is_empty() {
+        pieces.push(Err(rest.to_owned()));
+    }
+    match pieces.as_slice() {
+        [Ok(name)] if name.ends_with(['*', '+']) || name.ends_with("...") => Part::CatchAll(name.clone()),
+        [Ok(name)] => Part::Parameter(name.clone()),
+        [Err(literal)] => Part::Literal(literal.clone()),
+        _ => Part::Mixed(pieces),
+    }
+}
+
+/// The text before the next parameter, its name, and what follows.
+fn next_parameter(text: &str) -> Option<(&str, &str, &str)> {
+    let open = text.find('{')?;
+    let close = open + text[open..].find('}')?;
+    Some((&text[..open], &text[open + 1..close], &text[close + 1..]))
+}
+
+/// Parameters of a part.
+pub(super) fn parameters(part: &Part) -> usize {
+    match part {
+        Part::Literal(_) => 0,
+        Part::Parameter(_) | Part::CatchAll(_) => 1,
+        Part::Mixed(pieces) => pieces.iter().filter(|p| p.is_ok()).count(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        assert_eq!(parse("/"), []);
+        assert_eq!(
+            parse("/users/{id}/{a}.{b}/x{*"),
+            [
+                Part::Literal("users".to_owned()),
+                Part::Parameter("id".to_owned()),
+                Part::Mixed(vec![Ok("a".to_owned()), Err(".".to_owned()), Ok("b".to_owned())]),
+                Part::Literal("x{*".to_owned()),
+            ]
+        );
+        assert!(matches!(parse("/files/{path*}").as_slice(), [_, Part::CatchAll(_)]));
+        assert!(matches!(parse("/files/*").as_slice(), [_, Part::CatchAll(_)]));
+    }
+}
