@@ -32,6 +32,21 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
+    /// The stable name, as in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UndocumentedService => "undocumented-service",
+            Self::Shadow => "shadow",
+            Self::UndocumentedMethod => "undocumented-method",
+            Self::Zombie => "zombie",
+            Self::UndocumentedStatus => "undocumented-status",
+            Self::UndocumentedQueryParameter => "undocumented-query-parameter",
+            Self::UndocumentedContentType => "undocumented-content-type",
+            Self::Unseen => "unseen",
+            Self::Ambiguous => "ambiguous",
+        }
+    }
+
     /// Does a finding of this kind answer to a question for another one? An undocumented service is a shadow API as a
     /// whole: its endpoints are not listed as shadows one by one, and who asks for shadows must hear of it.
     pub fn counts_as(self, asked: Self) -> bool {

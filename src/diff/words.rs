@@ -16,6 +16,9 @@ use crate::spec::{Contract, Operation, structure};
 /// Query parameters shown in an example.
 const EXAMPLE_PARAMETERS: usize = 4;
 
+/// Up to this many callers the inventory's estimate is taken for exact.
+const EXACT_CALLERS: u64 = 16;
+
 /// What a finding about an endpoint is about besides.
 #[derive(Clone, Copy, Default)]
 pub(super) struct About<'a> {
@@ -41,10 +44,11 @@ pub(super) fn finding(
     let id = id(kind, &origin, &endpoint.method, &structure, about.subject.unwrap_or_default());
     let of = if calls == endpoint.calls { String::new() } else { format!(" of {}", endpoint.calls) };
     let mut message = format!(
-        "{} {}: {words}; {calls}{of} {} by about {}",
+        "{} {}: {words}; {calls}{of} {} by {}{}",
         endpoint.method,
         endpoint.template,
         plural(endpoint.calls, "call"),
+        if endpoint.callers > EXACT_CALLERS { "about " } else { "" },
         counted(endpoint.callers, "caller"),
     );
     // The figures of one status are the message already.
@@ -177,9 +181,8 @@ pub(super) fn unseen_document(contract: &Contract, servers: &str, all_calls: u64
 
 /// Stable id: FNV-1a (64 bit) over all that tells a finding from others. Parameter names are not among it.
 fn id(kind: FindingKind, service: &str, method: &str, structure: &str, subject: &str) -> String {
-    let kind = kind.rank().to_string();
     let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    for text in [kind.as_str(), service, method, structure, subject] {
+    for text in [kind.name(), service, method, structure, subject] {
         // 0xff is in no UTF-8 text: it keeps the parts apart.
         for byte in text.bytes().chain([0xff]) {
             hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);

@@ -42,17 +42,7 @@ pub const KINDS: [FindingKind; 9] = [
 
 /// The name in JSON and after `--fail-on`.
 pub fn name(kind: FindingKind) -> &'static str {
-    match kind {
-        FindingKind::UndocumentedService => "undocumented-service",
-        FindingKind::Shadow => "shadow",
-        FindingKind::UndocumentedMethod => "undocumented-method",
-        FindingKind::Zombie => "zombie",
-        FindingKind::UndocumentedStatus => "undocumented-status",
-        FindingKind::UndocumentedQueryParameter => "undocumented-query-parameter",
-        FindingKind::UndocumentedContentType => "undocumented-content-type",
-        FindingKind::Unseen => "unseen",
-        FindingKind::Ambiguous => "ambiguous",
-    }
+    kind.name()
 }
 
 /// The heading over findings of one kind.
