@@ -4,7 +4,7 @@
 //! follow each other are read one after the other, those that overlap in time are merged frame by frame. Never reorders the
 //! frames of one file.
 
-mod expand;
+pub(super) mod expand;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 pub use expand::FILES_MAX;
 use expand::Found;
 
-use super::source::{self, Bytes, Count, Origin};
+use super::source::{self, Bytes, Count, Opened, Origin};
 use super::{CaptureError, Filter};
 use crate::base::{Oddities, Timestamp};
 use crate::wire::Frame;
@@ -295,7 +295,7 @@ impl Files {
 }
 
 fn open(order: usize, origin: &Origin) -> Result<Box<Active>, CaptureError> {
-    let (bytes, count) = source::open(origin)?;
+    let Opened { bytes, count, .. } = source::open(origin)?;
     let reader = Reader::open(&origin.name(), bytes)?;
     Ok(Box::new(Active { reader, count, order }))
 }

@@ -8,6 +8,7 @@ mod filter;
 mod source;
 
 pub mod files;
+pub mod follow;
 pub mod interfaces;
 pub mod live;
 

@@ -60,8 +60,18 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
+/// An open source.
+pub(super) struct Opened {
+    /// Its bytes, decompressed.
+    pub bytes: Bytes,
+    /// The raw ones read so far.
+    pub count: Count,
+    /// Were they compressed?
+    pub compressed: bool,
+}
+
 /// Opens a source.
-pub(super) fn open(origin: &Origin) -> Result<(Bytes, Count), CaptureError> {
+pub(super) fn open(origin: &Origin) -> Result<Opened, CaptureError> {
     let count = Count::default();
     let (raw, path): (Bytes, &Path) = match origin {
         Origin::File(path) => {
@@ -71,8 +81,8 @@ pub(super) fn open(origin: &Origin) -> Result<(Bytes, Count), CaptureError> {
         Origin::Stdin => (Box::new(io::stdin()), Path::new("-")),
     };
     let counted = Counted { inner: raw, count: count.clone() };
-    let bytes = decompressed(counted).map_err(|e| CaptureError::path(path, e))?;
-    Ok((bytes, count))
+    let (bytes, compressed) = decompressed(counted).map_err(|e| CaptureError::path(path, e))?;
+    Ok(Opened { bytes, count, compressed })
 }
 
 fn is_gzip(start: &[u8]) -> bool {
@@ -84,12 +94,12 @@ fn is_zstd(start: &[u8]) -> bool {
     start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<Bytes> {
+fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<(Bytes, bool)> {
     let mut start = Vec::new();
     (&mut raw).take(4).read_to_end(&mut start)?;
     let (gzip, zstd) = (is_gzip(&start), is_zstd(&start));
     let whole = Cursor::new(start).chain(raw);
-    Ok(if gzip {
+    let bytes: Bytes = if gzip {
         // Several members, as `gzip -c a b` and bgzip write them.
         Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(RAW_BUFFER, whole)))
     } else if zstd {
@@ -98,5 +108,6 @@ fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<Bytes> {
         Box::new(decoder)
     } else {
         Box::new(whole)
-    })
+    };
+    Ok((bytes, gzip || zstd))
 }

@@ -18,18 +18,21 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
     let (header, mut rest) = frame.data.split_first_chunk::<ETHERNET>()?;
     let mut kind = u16::from_be_bytes([header[12], header[13]]);
     // Two tags: 802.1ad. More are left to the careful way.
-    for _ in 0..2 {
-        if !link::is_vlan(kind) {
-            break;
+    let mut tags = 0;
+    loop {
+        if kind == link::ETHERTYPE_IPV4 {
+            return ipv4(frame, rest);
+        }
+        if kind == link::ETHERTYPE_IPV6 {
+            return ipv6(frame, rest);
+        }
+        if tags == 2 || !link::is_vlan(kind) {
+            return None;
         }
         let (tag, behind) = rest.split_first_chunk::<4>()?;
         kind = u16::from_be_bytes([tag[2], tag[3]]);
         rest = behind;
-    }
-    match kind {
-        link::ETHERTYPE_IPV4 => ipv4(frame, rest),
-        link::ETHERTYPE_IPV6 => ipv6(frame, rest),
-        _ => None,
+        tags += 1;
     }
 }
 

@@ -1,4 +1,6 @@
 //! From what was typed to the files that it means.
+//!
+//! Takes paths, gives the files behind them in a fixed order. Opens none of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use crate::capture::source::Origin;
 pub const FILES_MAX: usize = 100_000;
 
 /// One file.
-pub(super) struct Found {
+pub(in crate::capture) struct Found {
     pub origin: Origin,
     /// Its size on disk.
     pub raw_bytes: u64,
@@ -21,7 +23,7 @@ pub(super) struct Found {
 }
 
 /// Follows folders to their files, in the order of names. Links to folders are not followed: they may lead back.
-pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<Found>, CaptureError> {
+pub(in crate::capture) fn expand(paths: &[PathBuf]) -> Result<Vec<Found>, CaptureError> {
     let mut out = Vec::new();
     for path in paths {
         if path.as_os_str() == "-" {

@@ -150,7 +150,7 @@ fn more_overlapping_files_than_may_be_open_are_all_read() {
 fn a_filter_lets_only_some_through() {
     let dir = tempfile::tempdir().unwrap();
     let path = write(dir.path(), "a.pcap", &pcap(7, &[1, 2]));
-    let mut files = Files::open(&[path.clone()]).unwrap();
+    let mut files = Files::open(std::slice::from_ref(&path)).unwrap();
     files.set_filter(Filter::new("ether[19] == 7").unwrap());
     assert_eq!(all(&mut files).len(), 2);
     let mut files = Files::open(&[path]).unwrap();

@@ -138,6 +138,20 @@ impl<R: Read> Reader<R> {
         self.window.offset()
     }
 
+    /// Bytes that were read but are no whole record yet.
+    pub fn buffered(&self) -> usize {
+        self.window.rest()
+    }
+
+    /// Goes on to a place that [`Reader::offset`] named before: the frames up to there are passed over.
+    ///
+    /// # Errors
+    /// As [`Reader::next`].
+    pub fn skip_to(&mut self, offset: u64) -> Result<(), FileError> {
+        while self.offset() < offset && self.next()?.is_some() {}
+        Ok(())
+    }
+
     /// What was wrong with the file so far: at most [`WARNINGS_MAX`].
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -156,7 +170,7 @@ impl<R: Read> Reader<R> {
     #[inline]
     #[allow(clippy::should_implement_trait)] // it lends: an iterator cannot
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, FileError> {
-        Ok(if self.peek()?.is_some() { self.take() } else { None })
+        if self.at_hand() || self.find()? { Ok(self.take()) } else { Ok(None) }
     }
 
     /// The time of the next frame, which stays where it is; `None` at the end.
@@ -165,17 +179,34 @@ impl<R: Read> Reader<R> {
     /// As [`Reader::next`].
     #[inline]
     pub fn peek(&mut self) -> Result<Option<Timestamp>, FileError> {
-        if let Some(located) = &self.located {
-            return Ok(Some(located.ts));
+        let found = self.at_hand() || self.find()?;
+        Ok(found.then(|| self.located.map(|l| l.ts)).flatten())
+    }
+
+    /// Is there a frame, located before or lying whole in the window as most do?
+    #[inline(always)]
+    fn at_hand(&mut self) -> bool {
+        if self.located.is_some() {
+            return true;
         }
         self.window.settle();
-        if self.progress != Progress::Reading {
-            return self.trouble(Ok(Step::End));
-        }
-        match self.step() {
+        let located = match &self.format {
+            _ if self.progress != Progress::Reading => None,
+            Format::Pcap(header) => pcap::at_hand(header, self.window.bytes()),
+            Format::Pcapng(section) => pcapng::at_hand(section, self.window.bytes()),
+        };
+        self.located = located;
+        located.is_some()
+    }
+
+    /// What [`Reader::at_hand`] leaves: reads on, goes behind other blocks, deals with trouble.
+    #[cold]
+    fn find(&mut self) -> Result<bool, FileError> {
+        let step = if self.progress == Progress::Reading { self.step() } else { Ok(Step::End) };
+        match step {
             Ok(Step::Frame(located)) => {
                 self.located = Some(located);
-                Ok(Some(located.ts))
+                Ok(true)
             }
             other => self.trouble(other),
         }
@@ -197,7 +228,6 @@ impl<R: Read> Reader<R> {
         Some(Frame { ts: located.ts, link: located.link, data, wire_len: located.wire_len })
     }
 
-    #[inline(always)]
     fn step(&mut self) -> std::io::Result<Step> {
         match &mut self.format {
             Format::Pcap(header) => pcap::step(header, &mut self.window),
@@ -207,16 +237,16 @@ impl<R: Read> Reader<R> {
 
     /// All that is not a frame in its place.
     #[cold]
-    fn trouble(&mut self, mut step: std::io::Result<Step>) -> Result<Option<Timestamp>, FileError> {
+    fn trouble(&mut self, mut step: std::io::Result<Step>) -> Result<bool, FileError> {
         loop {
             match self.progress {
-                Progress::Ended => return Ok(None),
+                Progress::Ended => return Ok(false),
                 Progress::Reading => match step {
                     Ok(Step::Frame(located)) => {
                         self.located = Some(located);
-                        return Ok(Some(located.ts));
+                        return Ok(true);
                     }
-                    Ok(Step::End | Step::Short) if self.growing => return Ok(None),
+                    Ok(Step::End | Step::Short) if self.growing => return Ok(false),
                     Ok(Step::End) => self.progress = Progress::Ended,
                     Ok(Step::Short) => self.cut_short(),
                     Ok(Step::Bad(what)) => {
@@ -245,7 +275,7 @@ impl<R: Read> Reader<R> {
                             let skipped = self.window.offset() - since;
                             self.warn(since, format!("{what}: {skipped} bytes skipped, reading goes on behind them"));
                         }
-                        Ok(false) if self.growing => return Ok(None),
+                        Ok(false) if self.growing => return Ok(false),
                         Ok(false) | Err(_) => {
                             self.progress = Progress::Ended;
                             return Err(FileError::Corrupt { file: self.name.to_string(), offset: since, what });

@@ -61,8 +61,27 @@ fn word<const N: usize>(bytes: &[u8; N], at: usize, big_endian: bool) -> u32 {
     if big_endian { u32::from_be_bytes(word) } else { u32::from_le_bytes(word) }
 }
 
-/// The next frame.
+/// The next frame where it is whole at the start of `bytes`, little-endian as nearly all files are, and not strange in any way.
 #[inline(always)]
+pub(super) fn at_hand(header: &Header, bytes: &[u8]) -> Option<Located> {
+    let record = bytes.first_chunk::<RECORD_HEADER>()?;
+    let (seconds, fraction) = (word(record, 0, false), word(record, 4, false));
+    let (len, wire_len) = (word(record, 8, false), word(record, 12, false));
+    let whole = header.record + len as usize;
+    if header.big_endian || len == 0 || len as usize > FRAME_MAX || bytes.len() < whole {
+        return None;
+    }
+    Some(Located {
+        ts: Timestamp(u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * header.unit),
+        link: header.link,
+        from: header.record,
+        len: len as usize,
+        wire_len: wire_len.max(len),
+        record: whole,
+    })
+}
+
+/// The next frame, wherever it is.
 pub(super) fn step<R: Read>(header: &mut Header, window: &mut Window<R>) -> io::Result<Step> {
     loop {
         if !window.ensure(header.record)? {

@@ -145,8 +145,33 @@ fn byte_order(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// The next frame. `last` is the time of the one before, for blocks without a time.
+/// The next frame where it is a sound little-endian enhanced packet block, whole at the start of `bytes`.
 #[inline(always)]
+pub(super) fn at_hand(section: &Section, bytes: &[u8]) -> Option<Located> {
+    let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+    let (words, _) = bytes.first_chunk::<28>()?.as_chunks::<4>();
+    let block = word(&words[1]) as usize;
+    let len = word(&words[5]);
+    let usual = !section.big_endian && section.skipping == 0 && word(&words[0]) == ENHANCED_PACKET;
+    if !usual || !(AROUND + 20..=BLOCK_MAX).contains(&block) || len as usize > block - AROUND - 20 {
+        return None;
+    }
+    let (_, second) = bytes.get(..block)?.split_last_chunk::<4>()?;
+    if word(second) as usize != block || !block.is_multiple_of(4) {
+        return None;
+    }
+    let interface = section.interfaces.get(word(&words[2]) as usize)?;
+    Some(Located {
+        ts: interface.time(word(&words[3]), word(&words[4])),
+        link: interface.link,
+        from: 28,
+        len: len as usize,
+        wire_len: word(&words[6]).max(len),
+        record: block,
+    })
+}
+
+/// The next frame, wherever it is. `last` is the time of the one before, for blocks without a time.
 pub(super) fn step<R: Read>(section: &mut Section, window: &mut Window<R>, last: Timestamp) -> io::Result<Step> {
     loop {
         if section.skipping > 0 {
