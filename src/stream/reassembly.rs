@@ -175,7 +175,8 @@ impl<C: Consumer> Desk<'_, C> {
             }
             return Some(Verdict::Goes);
         }
-        if !ahead {
+        // Behind the end nothing can come but a new connection.
+        if !ahead || flow.is(side, mark::ENDED) {
             return Some(Verdict::Reused);
         }
         self.flush(flow, side);
@@ -367,10 +368,10 @@ impl<C: Consumer> Desk<'_, C> {
         }
     }
 
-    /// Gives up the bytes before a position.
+    /// Gives up the bytes before a position; none where the direction has ended.
     fn skip(&mut self, flow: &mut Flow<C::State>, side: Side, to: u64) {
         let len = to.saturating_sub(flow.halves[side.index()].next);
-        if len > 0 {
+        if len > 0 && !flow.is(side, mark::ENDED) {
             self.oddities.bump(Oddity::StreamGap);
             self.ledger.miss(Missing::Gap, len);
             self.gap(flow, side, len);
@@ -456,7 +457,6 @@ impl<C: Consumer> Desk<'_, C> {
             // One more than was seen is, most likely, the FIN.
             if let Some(acked) = self.holes.get(&half).map(|h| h.acked)
                 && acked > half.next + 1
-                && !flow.is(side, mark::ENDED)
             {
                 self.skip(flow, side, acked);
             }

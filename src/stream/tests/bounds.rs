@@ -72,7 +72,7 @@ fn ticks_end_the_waiting_on_a_silent_link() {
     tick(&mut b, 6);
     assert_eq!(b.text(Client), "???def");
     assert_eq!(b.table.flows(), 1);
-    tick(&mut b, 3602);
+    tick(&mut b, 3605);
     assert_eq!(b.table.flows(), 0);
     assert_eq!(b.heard().close, Some(Close::Idle));
     assert_eq!(b.oddity(Oddity::FlowIdle), 1);

@@ -398,17 +398,35 @@ fn hard_case_20_a_large_loss_resynchronises() {
 }
 
 #[test]
+fn hard_case_20_far_data_behind_the_end_is_a_new_connection() {
+    let mut b = Bench::new();
+    b.handshake().send(Client, FIN | ACK, 0, 0, "abc").send(Server, ACK, 0, 1 << 29, "");
+    let far = 1 << 28;
+    b.send(Client, ACK, far, 0, "x").send(Client, ACK, far + 1, 0, "yz");
+    assert_eq!(b.listener.heard[&0].close, Some(Close::Reused));
+    assert_eq!(b.text(Client), "yz");
+    // The same with an end that is reached on the way there.
+    let mut b = Bench::new();
+    b.listener.deaf = true;
+    b.handshake().send(Client, FIN | ACK, 3, 0, "abc").send(Client, ACK, far, 0, "x").send(
+        Client,
+        ACK,
+        far + 1,
+        0,
+        "yz",
+    );
+    assert_eq!(b.told(Client).end, Some(End::Fin));
+    assert_eq!(b.told(Client).gaps, [(0, 3)]);
+    b.finish();
+}
+
+#[test]
 fn hard_case_28_one_direction() {
     let mut b = Bench::new();
-    b.handshake();
-    b = {
-        let mut only = Bench::new();
-        only.send(Client, SYN, -1, 0, "").send(Client, ACK, 0, 0, GET);
-        for i in 1..100 {
-            only.wait(MS).send(Client, ACK, i * 18, i * 19, GET);
-        }
-        only
-    };
+    b.send(Client, SYN, -1, 0, "").send(Client, ACK, 0, 0, GET);
+    for i in 1..100 {
+        b.wait(MS).send(Client, ACK, i * 18, i * 19, GET);
+    }
     assert_eq!(b.text(Client), GET.repeat(100));
     let acked = b.told(Client).acked.clone();
     assert_eq!(acked.last().unwrap().1.unwrap() - acked[0].1.unwrap(), 99 * 19, "acknowledgements still count");

@@ -94,7 +94,7 @@ fn play(b: &mut Bench, shown: &[Shown], keep: impl Fn(usize) -> bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Any split, reordering and duplication that loses nothing gives the identical streams, at any place in the
     /// sequence space.
