@@ -12,6 +12,9 @@ mod table;
 mod talk;
 
 #[cfg(test)]
+mod properties;
+
+#[cfg(test)]
 mod tests;
 
 pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};

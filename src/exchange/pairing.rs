@@ -8,9 +8,9 @@
 
 use super::observer::Observer;
 use super::table::{Table, UNKNOWN};
-use super::talk::{Event, Held, Kind, Straddle, Talk};
+use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
-use crate::stream::{Chunk, Close, Connection, Consumer, End};
+use crate::stream::{Chunk, Close, Connection, Consumer, End, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
 const SPARE: usize = 64;
@@ -28,6 +28,7 @@ pub struct Pairing<O: Observer> {
     pub oddities: Oddities,
     pub(super) limits: Limits,
     pub(super) table: Table<O::Request>,
+    #[expect(clippy::vec_box, reason = "a connection holds one pointer; the box itself is what is used again")]
     pub(super) spare: Vec<Box<Straddle>>,
     /// Bytes held back and in heads that are not whole, of all connections.
     pub(super) buffered: usize,
@@ -92,6 +93,11 @@ impl<O: Observer> Pairing<O> {
             // It is in the capture after all.
             held.assumed[side.index()] = 0;
         }
+        let peer = &mut t.halves[side.peer().index()];
+        if peer.pos == 0 && chunk.acked == Some(u64::from(HEADROOM)) {
+            // Its SYN was not seen although the other one was: it begins there, and nothing of it is missing.
+            peer.pos = u64::from(HEADROOM);
+        }
         if held.queues[side.index()].is_empty() && t.caught_up(side, chunk.acked) {
             self.process(c, t, side, chunk);
         } else if let Some(held) = &mut t.held {
@@ -111,14 +117,7 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn release(&mut self, c: &Connection, t: &mut Talk, now: Option<Timestamp>) {
         loop {
             let Some(held) = &mut t.held else { return };
-            let ready = [Side::Lo, Side::Hi].into_iter().find(|side| match held.queues[side.index()].front() {
-                None => false,
-                Some(Event::Data { acked: Some(acked), .. }) => {
-                    let peer = side.peer().index();
-                    *acked <= t.halves[peer].pos || *acked <= held.assumed[peer]
-                }
-                Some(_) => true,
-            });
+            let ready = [Side::Lo, Side::Hi].into_iter().find(|side| Self::has_come(held, &t.halves, *side));
             let side = match ready {
                 Some(side) => side,
                 None => {
@@ -136,7 +135,7 @@ impl<O: Observer> Pairing<O> {
                             let peer = side.peer().index();
                             if let Some(Event::Data { acked: Some(acked), .. }) = held.queues[side.index()].front() {
                                 // A direction of which nothing was ever seen is not waited for again.
-                                let seen = t.halves[peer].pos > 0 || !held.queues[peer].is_empty();
+                                let seen = !t.halves[peer].untouched() || !held.queues[peer].is_empty();
                                 held.assumed[peer] = if seen { held.assumed[peer].max(*acked) } else { UNKNOWN };
                             }
                             side
@@ -158,6 +157,32 @@ impl<O: Observer> Pairing<O> {
         }
     }
 
+    /// Has the turn of a side's first event come?
+    fn has_come(held: &Held, halves: &[Half; 2], side: Side) -> bool {
+        let peer = side.peer();
+        let reached =
+            |side: Side, acked: &u64| *acked <= halves[side.index()].pos || *acked <= held.assumed[side.index()];
+        let mut events = held.queues[side.index()].iter();
+        match events.next() {
+            None => false,
+            Some(Event::Data { acked: Some(acked), .. }) => reached(peer, acked),
+            Some(Event::Data { acked: None, .. } | Event::End { .. }) => true,
+            // What was lost caused nothing before what follows it, unless the other side says that it had it.
+            Some(Event::Gap { .. }) => {
+                let wanted = match held.queues[peer.index()].front() {
+                    Some(Event::Data { acked: Some(acked), .. }) => !reached(side, acked),
+                    _ => false,
+                };
+                let followed = match events.next() {
+                    Some(Event::Data { acked: Some(acked), .. }) => reached(peer, acked),
+                    Some(_) => true,
+                    None => false,
+                };
+                wanted || followed
+            }
+        }
+    }
+
     /// Whose turn it is when neither side's cause has been seen, if waiting has no point any more.
     fn give_up_waiting(
         held: &Held,
@@ -166,11 +191,20 @@ impl<O: Observer> Pairing<O> {
         buffered: usize,
         now: Option<Timestamp>,
     ) -> Option<(Side, Option<Oddity>)> {
-        let front = |side: Side| match held.queues[side.index()].front() {
-            Some(Event::Data { ts, .. }) => Some(*ts),
-            _ => None,
+        // A gap waits for the data behind it.
+        let front = |side: Side| {
+            held.queues[side.index()].iter().find_map(|event| match event {
+                Event::Data { ts, .. } => Some(*ts),
+                _ => None,
+            })
         };
         let asks = client.unwrap_or(Side::Lo);
+        if now.is_none() {
+            let gap = |side: &Side| matches!(held.queues[side.index()].front(), Some(Event::Gap { .. }));
+            if let Some(side) = [asks, asks.peer()].into_iter().find(gap) {
+                return Some((side, None));
+            }
+        }
         match (front(asks), front(asks.peer())) {
             // Requests come before responses.
             (Some(_), Some(_)) => Some((asks, None)),
@@ -214,12 +248,8 @@ impl<O: Observer> Consumer for Pairing<O> {
     }
 
     fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, offset: u64, len: u64) {
-        match &mut talk.held {
-            Some(held) if !held.queues[side.index()].is_empty() => {
-                held.queues[side.index()].push_back(Event::Gap { offset, len });
-            }
-            _ => self.process_gap(connection, talk, side, offset, len),
-        }
+        let held = talk.held.get_or_insert_with(Default::default);
+        held.queues[side.index()].push_back(Event::Gap { offset, len });
         self.release(connection, talk, Some(connection.opened));
     }
 

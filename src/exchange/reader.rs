@@ -26,6 +26,8 @@ pub(super) struct Place {
     pub acked: Option<u64>,
     /// The bytes are a chunk from its beginning.
     pub first: bool,
+    /// `acked` of the chunk before, or [`UNKNOWN`].
+    pub previous: u64,
 }
 
 /// What a response made of its connection.
@@ -37,6 +39,8 @@ pub(super) enum After {
     Switched,
     /// CONNECT was granted: anything may follow, both ways.
     Tunnel,
+    /// Nothing proves that this is a response and not a body's text: what follows is looked at anew.
+    Lost,
 }
 
 impl<O: Observer> Pairing<O> {
@@ -44,14 +48,15 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
         let half = t.half(side);
         half.pos = chunk.offset + chunk.bytes.len() as u64;
-        half.acked = chunk.acked.unwrap_or(UNKNOWN);
+        let previous = std::mem::replace(&mut half.acked, chunk.acked.unwrap_or(UNKNOWN));
         let mut done = 0;
         if half.doubt {
-            self.doubt(c, t, side, chunk);
+            self.doubt(c, t, side, chunk.offset, Some(chunk));
         }
         while done < chunk.bytes.len() {
             let rest = &chunk.bytes[done..];
-            let at = Place { ts: chunk.ts, offset: chunk.offset + done as u64, acked: chunk.acked, first: done == 0 };
+            let offset = chunk.offset + done as u64;
+            let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous };
             if matches!(t.kind, Kind::Tls | Kind::Other) {
                 self.ledger.add(Self::bucket(t.kind), rest.len() as u64);
                 return;
@@ -92,9 +97,23 @@ impl<O: Observer> Pairing<O> {
             }
             None => Self::verdict(rest, true_start),
         };
+        let verdict = match verdict {
+            // Where the beginning was lost, a start line alone proves nothing: the client asks, and as it must.
+            First::Request if seeking && c.opener.is_some_and(|opener| opener != side) => First::Other,
+            First::Response if seeking && c.opener == Some(side) => First::Other,
+            First::Request | First::More
+                if seeking && straddle.is_none() && c.opener == Some(side) && !Self::request_may_begin(t, side, at) =>
+            {
+                First::Other
+            }
+            _ => verdict,
+        };
         match verdict {
             First::Request | First::Response => {
                 self.speaks_http(t, if verdict == First::Request { side } else { side.peer() });
+                if seeking {
+                    t.half(side).phase = Phase::Head { found: true };
+                }
                 // A straddled beginning holds all of this chunk already: hand back what lies before it.
                 if let Some(mut s) = straddle {
                     let before = s.bytes.len() - rest.len();
@@ -196,7 +215,11 @@ impl<O: Observer> Pairing<O> {
             match half.phase {
                 // Of a connection picked up midway the first bytes need not be a message's.
                 Phase::Start => half.phase = Phase::Head { found: false },
-                Phase::Seek(_) => half.phase = Phase::Resync { gap: true },
+                Phase::Seek(_) => {
+                    half.phase = Phase::Resync { gap: true };
+                    half.unsure = true;
+                    self.drop_straddle(t, side, Bucket::AfterGap);
+                }
                 _ => {}
             }
         }
@@ -253,6 +276,12 @@ impl<O: Observer> Pairing<O> {
                     match after {
                         None => {}
                         Some(After::Body(framing)) => self.body_follows(c, t, side, framing),
+                        Some(After::Lost) => {
+                            self.mark(t, side, Partial::RESPONSE_GAP);
+                            self.message_ends(c, t, side);
+                            self.lose(t, side, true, at.offset);
+                            t.half(side).unsure = false;
+                        }
                         Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
                         Some(After::Tunnel) => {
                             let kind = if t.nested { Kind::Other } else { Kind::Probing };
@@ -315,6 +344,13 @@ impl<O: Observer> Pairing<O> {
     fn head_goes_on(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, rest: &[u8], at: Place) -> usize {
         let Some(mut s) = t.half(side).straddle.take() else { return 0 };
         let before = s.bytes.len();
+        if found && at.first && self.proven(t, side, rest, at) {
+            // What was found before was none: its beginning was good, but this one is better.
+            self.ledger.add(Bucket::AfterGap, before as u64);
+            self.give_back(s);
+            t.half(side).phase = Phase::Resync { gap: true };
+            return 0;
+        }
         let take = rest.len().min((self.limits.head_bytes + 1).saturating_sub(before));
         s.bytes.extend_from_slice(&rest[..take]);
         self.buffered += take;
@@ -329,6 +365,7 @@ impl<O: Observer> Pairing<O> {
             match start {
                 Start::Yes => s.unproven = false,
                 Start::More if s.bytes.len() <= self.limits.head_bytes => {
+                    t.half(side).acked = at.previous;
                     t.half(side).straddle = Some(s);
                     return take;
                 }
@@ -352,7 +389,7 @@ impl<O: Observer> Pairing<O> {
             t.half(side).straddle = Some(s);
             return take;
         };
-        let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true };
+        let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true, previous: UNKNOWN };
         let read = self.read(c, t, side, found, &s.bytes[..end], first);
         let consumed = match read {
             Read::Head(n, ()) => {
@@ -389,6 +426,15 @@ impl<O: Observer> Pairing<O> {
         self.ledger.add(if found { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
         self.lose(t, side, found, at.offset);
         rest.len()
+    }
+
+    /// Do the acknowledgements say that a message begins exactly here?
+    fn proven(&self, t: &Talk, side: Side, rest: &[u8], at: Place) -> bool {
+        if t.client == Some(side) {
+            probe::request_start(rest) != Start::No && at.acked.is_some() && Self::request_may_begin(t, side, at)
+        } else {
+            probe::response_start(rest) != Start::No && self.fit(t, at) == Fit::Oldest
+        }
     }
 
     // --- bodies
@@ -439,17 +485,19 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A response that may be over before its framing says so is over when the client, having received exactly so far,
-    /// has asked the next thing, and the next response begins right here.
+    /// has asked the next thing, and (unless what follows is lost) the next response begins right here.
     #[cold]
-    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
-        let Some(front) = t.queue.front() else { return };
-        let next = self.table.get(front);
-        if matches!(t.half(side).phase, Phase::Length(_) | Phase::UntilClose)
-            && !next.is_hole()
-            && next.acked == chunk.offset
-            && chunk.acked.is_some_and(|acked| acked > next.start)
-            && probe::response_start(chunk.bytes) == Start::Yes
-        {
+    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>) {
+        let Some(front) = t.queue.front().map(|front| self.table.get(front)) else { return };
+        let asked = !front.is_hole() && front.acked == offset;
+        let begins = match next {
+            Some(chunk) => {
+                chunk.acked.is_some_and(|acked| acked > front.start) && probe::response_start(chunk.bytes) != Start::No
+            }
+            None => front.alone,
+        };
+        let in_body = matches!(t.half(side).phase, Phase::Length(_) | Phase::UntilClose | Phase::Chunked(_));
+        if in_body && asked && begins {
             self.message_ends(c, t, side);
         }
     }
@@ -460,13 +508,13 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
         let half = t.half(side);
         half.pos = offset.saturating_add(len);
-        half.acked = UNKNOWN;
         match t.kind {
             Kind::Tls | Kind::Other => {}
             Kind::Probing => {
                 self.drop_straddle(t, side, Bucket::OtherTcp);
-                if t.half(side).phase == Phase::Start {
-                    t.half(side).phase = Phase::Seek(u64::MAX);
+                let half = t.half(side);
+                if half.phase == Phase::Start {
+                    half.phase = Phase::Seek(u64::MAX);
                 }
             }
             Kind::Http => self.gap_in_message(c, t, side, offset, len),
@@ -474,6 +522,9 @@ impl<O: Observer> Pairing<O> {
     }
 
     fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+        if t.half(side).doubt {
+            self.doubt(c, t, side, offset, None);
+        }
         match t.half(side).phase {
             Phase::Length(left) => {
                 self.mark_gap(t, side, len.min(left));
@@ -503,14 +554,19 @@ impl<O: Observer> Pairing<O> {
                 self.lose(t, side, true, offset);
             }
             Phase::Start | Phase::Seek(_) => self.lose(t, side, true, offset),
-            Phase::Resync { .. } => t.half(side).phase = Phase::Resync { gap: true },
+            Phase::Resync { .. } => {
+                t.half(side).phase = Phase::Resync { gap: true };
+                t.half(side).unsure = true;
+            }
             Phase::Ended => {}
         }
     }
 
     /// A direction lost its place at `offset`.
     fn lose(&mut self, t: &mut Talk, side: Side, gap: bool, offset: u64) {
-        t.half(side).phase = Phase::Resync { gap };
+        let half = t.half(side);
+        half.phase = Phase::Resync { gap };
+        half.unsure = true;
         if t.client == Some(side) {
             self.hole(t, offset);
         }
@@ -529,11 +585,19 @@ impl<O: Observer> Pairing<O> {
         let proven = start != Start::No
             && if is_client { Self::request_may_begin(t, side, at) } else { self.fit(t, at) != Fit::No };
         if !proven {
+            let half = t.half(side);
+            if !is_client && start != Start::No && rest.get(9).is_none_or(|digit| *digit == b'1') {
+                // Interim: the client may be about to send the rest of its request.
+                half.acked = UNKNOWN;
+            } else if half.unsure {
+                half.acked = at.previous;
+            }
             self.ledger.add(if gap { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
             return rest.len();
         }
         t.half(side).phase = Phase::Head { found: true };
         if start == Start::More {
+            t.half(side).acked = at.previous;
             t.half(side).straddle = Some(self.straddle(rest, at, true));
             return rest.len();
         }

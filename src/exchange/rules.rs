@@ -7,8 +7,8 @@
 //!   `acked`.
 //! * A client that does not pipeline asks only after it has received the whole response before: the response to its
 //!   request begins at the request's `acked`, exactly, and all requests before it have been answered by then.
-//! * A client that has been seen pipelining gives no such proof: then a response behind a hole is paired only when a
-//!   single request can have been its cause, and none at all behind a hole among the requests.
+//! * A client that has been seen pipelining gives no such proof of what was answered before: then a response behind a
+//!   hole is paired only when a single request can have been its cause, and none behind a hole among the requests.
 //!
 //! The rest is kept as what it is: a request without response, a response without request. Never guesses.
 
@@ -43,10 +43,9 @@ impl<O: Observer> Pairing<O> {
         let server = &t.halves[side.peer().index()];
         match at.acked {
             None => true,
-            Some(_) if t.pipelines => true,
-            // The end of what the server sent is a hole, or has not been seen: nothing speaks against it.
-            Some(acked) if acked > server.pos => true,
-            Some(acked) => acked == server.pos && (server.acked == UNKNOWN || server.acked == at.offset),
+            // The server's direction is not in the capture: nothing speaks against it.
+            Some(acked) if server.untouched() && (acked > server.pos || server.acked == UNKNOWN) => true,
+            Some(acked) => acked == server.pos && server.acked == at.offset,
         }
     }
 
@@ -74,9 +73,10 @@ impl<O: Observer> Pairing<O> {
         let server_pos = server.pos;
         let mid_response = matches!(server.phase, Phase::Length(_) | Phase::Chunked(_)) && !server.doubt;
         if !t.pipelines {
-            if let Some(front) = t.queue.front() {
-                let front = self.table.get(front);
-                if server_lost || front.is_hole() && (front.answered || found && at.acked.is_some()) {
+            if let (Some(front), Some(last)) = (t.queue.front(), t.queue.last()) {
+                let (front, last) = (self.table.get(front), self.table.get(last));
+                let nothing_new = !last.is_hole() && at.acked.is_some_and(|acked| acked <= last.acked);
+                if !nothing_new && (server_lost || front.is_hole() && (front.answered || found && at.acked.is_some())) {
                     // All before has been answered, or the client would not ask again; the answers were lost.
                     self.give_up_all(c, t);
                 } else if !front.is_hole() && at.acked.is_some() {
@@ -89,8 +89,8 @@ impl<O: Observer> Pairing<O> {
         let mut exchange = Exchange::new(at.ts);
         exchange.head = head.method == "HEAD";
         exchange.connect = head.method == "CONNECT";
-        exchange.expects = facts.expects;
         exchange.behind_hole = server_lost;
+        exchange.alone = t.queue.is_empty() && !(t.pipelines && (server_lost || mid_response));
         exchange.start = at.offset;
         exchange.acked = at.acked.map_or(UNKNOWN, |acked| acked.min(server_pos));
         exchange.asked = Some(at.ts);
@@ -115,7 +115,9 @@ impl<O: Observer> Pairing<O> {
         } else {
             t.queue.push(&mut self.table, number);
         }
-        t.half(side).current = number;
+        let half = t.half(side);
+        half.current = number;
+        half.unsure = false;
         if wish == BodyWish::Decoded && framing != Framing::Length(0) {
             self.decode(t, side, head.fields);
         }
@@ -175,20 +177,21 @@ impl<O: Observer> Pairing<O> {
         let candidates = self.candidates(t, acked);
         let Some(front) = t.queue.front().filter(|_| candidates > 0).map(|front| self.table.get(front)) else {
             // Nobody has asked anything that is not answered: no response can begin here, if all requests are known.
-            let all_known = t.spoke && client.is_some_and(|client| acked <= client.pos && client.pos > 0);
+            let all_known = t.spoke && client.is_some_and(|client| acked <= client.pos);
             let asked_nothing_new = t.queue.is_empty() && !client.is_some_and(|client| client.is_lost());
             return if all_known && asked_nothing_new { Fit::No } else { Fit::Orphan };
         };
         if front.is_hole() {
-            return Fit::Orphan;
+            // It has received nothing since the chunk before: this is still the same response.
+            return if at.previous == acked { Fit::No } else { Fit::Orphan };
         }
-        if t.pipelines || front.acked == UNKNOWN {
-            return if candidates == 1 { Fit::Oldest } else { Fit::Orphan };
-        }
-        if at.offset == front.acked || front.expects && at.offset > front.acked {
+        if front.acked == UNKNOWN {
+            if candidates == 1 { Fit::Oldest } else { Fit::Orphan }
+        } else if front.alone && at.offset == front.acked {
             Fit::Oldest
-        } else if candidates == 1 && acked <= front.end {
-            // The response to the one request it could answer began earlier, in the hole: this is its body.
+        } else if candidates == 1 && acked <= front.end || at.previous == acked {
+            // The response to the one request it could answer began earlier, in the hole: this is its body. Or the
+            // server has received nothing since the chunk before.
             Fit::No
         } else {
             Fit::Orphan
@@ -237,21 +240,27 @@ impl<O: Observer> Pairing<O> {
         let fit = if found { self.fit(t, at) } else { self.in_order(t, at) };
         let interim = matches!(head.status, 100..=199) && head.status != 101;
         if interim {
+            // What the client sends next is the rest of its request, not the next one.
+            t.half(side).acked = UNKNOWN;
             if fit == Fit::Oldest
                 && let Some(front) = t.queue.front()
             {
                 self.table.get_mut(front).interim += 1;
+                t.half(side).unsure = false;
                 t.half(side).phase = Phase::Head { found: false };
             }
             return None;
         }
+        t.half(side).acked = at.acked.unwrap_or(UNKNOWN);
         let number = if fit == Fit::Oldest { t.queue.pop(&mut self.table) } else { None };
         let Some(number) = number else {
             if found {
                 self.answers_lost(c, t, at);
             }
-            return Some(self.orphan(c, t, side, head, facts, at));
+            let after = self.orphan(c, t, side, head, facts, at);
+            return Some(if found { After::Lost } else { after });
         };
+        t.half(side).unsure = false;
         let exchange = self.table.get_mut(number);
         exchange.answered_at = Some(at.ts);
         let (is_head, is_connect) = (exchange.head, exchange.connect);
@@ -352,6 +361,8 @@ impl<O: Observer> Pairing<O> {
             exchange.request_body += bytes.len() as u64;
             if exchange.answered_at.is_none() {
                 exchange.asked = Some(ts);
+                // The client may have received an interim response since.
+                exchange.acked = half.acked;
             }
         }
         if half.decoder.is_some() {

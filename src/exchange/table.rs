@@ -35,17 +35,18 @@ pub(super) struct Exchange<R> {
     pub head: bool,
     /// The method is CONNECT.
     pub connect: bool,
-    /// The client waits for an interim response.
-    pub expects: bool,
     /// Came when it was already known that the server's direction has a hole: its response lies behind.
     pub behind_hole: bool,
+    /// All requests before it had been answered when it was sent: its response begins at [`Exchange::acked`].
+    pub alone: bool,
     /// Of a hole: a response to it was seen.
     pub answered: bool,
     /// Offset of the request's first byte.
     pub start: u64,
     /// Offset behind its last byte, [`UNKNOWN`] while it lasts.
     pub end: u64,
-    /// How far the client had received the server's direction when it sent the request, or [`UNKNOWN`].
+    /// How far the client had received the server's direction when it sent the (last bytes of the) request, or
+    /// [`UNKNOWN`].
     pub acked: u64,
     /// When the first byte (of whatever was seen first) came.
     pub started: Timestamp,
@@ -72,8 +73,8 @@ impl<R> Exchange<R> {
             response_done: false,
             head: false,
             connect: false,
-            expects: false,
             behind_hole: false,
+            alone: false,
             answered: false,
             start: UNKNOWN,
             end: UNKNOWN,

@@ -9,7 +9,7 @@ use super::table::{NOBODY, Queue, UNKNOWN};
 use crate::base::{Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
-use crate::stream::End;
+use crate::stream::{End, HEADROOM};
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,10 +64,10 @@ pub(super) struct Straddle {
 
 /// One direction.
 pub(super) struct Half {
-    /// All before this offset has been processed.
+    /// All before this offset has been processed. A stream picked up midway begins at [`HEADROOM`].
     pub pos: u64,
-    /// How far its sender had received the other direction when it sent the last chunk processed; [`UNKNOWN`] behind a
-    /// gap and where nobody knows.
+    /// How far its sender had received the other direction when it sent the last chunk that was recognised as part of a
+    /// message (of a final response, on the server's side), or [`UNKNOWN`].
     pub acked: u64,
     pub phase: Phase,
     /// The exchange whose message is being received.
@@ -75,18 +75,34 @@ pub(super) struct Half {
     /// The message being received may end before its framing says so: an orphan response (whose request may have been
     /// HEAD), or one that lasts until close.
     pub doubt: bool,
+    /// Behind a hole, nothing recognised yet: what comes may be the rest of an interim response.
+    pub unsure: bool,
     pub straddle: Option<Box<Straddle>>,
     pub decoder: Option<Box<Decoder>>,
 }
 
 impl Half {
-    fn new(acked: u64) -> Self {
-        Self { pos: 0, acked, phase: Phase::Start, current: NOBODY, doubt: false, straddle: None, decoder: None }
+    fn new(pos: u64, acked: u64) -> Self {
+        Self {
+            pos,
+            acked,
+            phase: Phase::Start,
+            current: NOBODY,
+            doubt: false,
+            unsure: false,
+            straddle: None,
+            decoder: None,
+        }
     }
 
-    /// Is the place of the next message unknown?
+    /// Has nothing been seen of it?
+    pub(super) fn untouched(&self) -> bool {
+        matches!(self.acked, 0 | UNKNOWN) && (self.pos == 0 || self.pos == u64::from(HEADROOM))
+    }
+
+    /// Is the next message's place unknown?
     pub(super) fn is_lost(&self) -> bool {
-        matches!(self.phase, Phase::Resync { .. })
+        matches!(self.phase, Phase::Resync { .. } | Phase::Head { found: true })
     }
 }
 
@@ -125,11 +141,11 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// `opened`: the connection's SYN was seen, so that its streams begin at their offset 0.
+    /// A connection whose `opener` is known was seen from its beginning.
     pub(super) fn new(opener: Option<Side>) -> Self {
-        let acked = if opener.is_some() { 0 } else { UNKNOWN };
+        let (pos, acked) = if opener.is_some() { (0, 0) } else { (u64::from(HEADROOM), UNKNOWN) };
         Self {
-            halves: [Half::new(acked), Half::new(acked)],
+            halves: [Half::new(pos, acked), Half::new(pos, acked)],
             queue: Queue::new(),
             held: None,
             kind: Kind::Probing,

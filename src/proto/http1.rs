@@ -54,8 +54,6 @@ pub enum Length {
 pub struct Facts {
     /// Declared length.
     pub length: Length,
-    /// `Expect: 100-continue` or another expectation.
-    pub expects: bool,
     /// A content coding is named.
     pub coded: bool,
     /// How the head was read.
@@ -314,7 +312,7 @@ fn odd_authority<'a>(method: &str, target: &'a [u8], host: Option<&[u8]>) -> Opt
 /// One pass over the field lines. A name's length and first letter rule out nearly all of them.
 #[inline]
 fn facts<'a>(fields: &[Header<'a>], notes: Notes) -> (Facts, Option<&'a [u8]>) {
-    let mut facts = Facts { length: Length::Absent, expects: false, coded: false, notes };
+    let mut facts = Facts { length: Length::Absent, coded: false, notes };
     let mut host = None;
     for field in fields {
         let name = field.name.as_bytes();
@@ -323,7 +321,6 @@ fn facts<'a>(fields: &[Header<'a>], notes: Notes) -> (Facts, Option<&'a [u8]>) {
                 facts.notes.hosts = facts.notes.hosts.saturating_add(1);
                 host = host.or(Some(field.value));
             }
-            6 if name[0] | 0x20 == b'e' && name.eq_ignore_ascii_case(b"expect") => facts.expects = true,
             14 if name.eq_ignore_ascii_case(b"content-length") => content_length(field.value, &mut facts),
             16 if name.eq_ignore_ascii_case(b"content-encoding") => facts.coded = true,
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(fields, &mut facts),
@@ -387,7 +384,7 @@ fn transfer_encoding(fields: &[Header<'_>], facts: &mut Facts) {
             .map(|coding| coding.split(|b| *b == b';').next().unwrap_or_default().trim_ascii())
             .filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
     };
-    let Some(last) = codings().last() else { return };
+    let Some(last) = codings().next_back() else { return };
     facts.notes.both_lengths |= matches!(facts.length, Length::Exactly(_));
     if last.eq_ignore_ascii_case(b"chunked") {
         facts.length = Length::Chunked;
@@ -487,7 +484,7 @@ mod tests {
 
     #[test]
     fn framing_of_responses() {
-        let facts = |length| Facts { length, expects: false, coded: false, notes: Notes::default() };
+        let facts = |length| Facts { length, coded: false, notes: Notes::default() };
         assert_eq!(response_framing(204, &facts(Length::Exactly(9))), Framing::Length(0));
         assert_eq!(response_framing(304, &facts(Length::Chunked)), Framing::Length(0));
         assert_eq!(response_framing(200, &facts(Length::Absent)), Framing::UntilClose);

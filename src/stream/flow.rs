@@ -27,7 +27,7 @@ const ORIGIN: u64 = 1 << 32;
 
 /// Stream offset at which a half begins that was picked up without its SYN: room for a segment that the tap
 /// brings after the first one seen, or after the acknowledgement that told of it.
-pub(super) const HEADROOM: u32 = 1 << 16;
+pub const HEADROOM: u32 = 1 << 16;
 
 /// One direction. A *position* is a sequence number continued to 64 bits: its low half is the number on the wire.
 #[derive(Clone, Copy, Debug)]

@@ -45,4 +45,5 @@ mod table;
 mod tests;
 
 pub use consumer::{Chunk, Close, Connection, Consumer, End};
+pub use flow::HEADROOM;
 pub use table::Table;
