@@ -2,7 +2,12 @@
 //!
 //! Each target holds a law of the design rather than only "does not panic"; its first paragraph says which.
 
+pub mod observed;
+
+use std::collections::BTreeMap;
+
 use shadowtap::base::{Address, FlowKey, Side, Timestamp};
+use shadowtap::inventory::Change;
 use shadowtap::stream::{Chunk, Close, Connection, Consumer, End};
 
 /// The fuzzer's bytes as a series of choices; zeros when they are used up.
@@ -131,5 +136,18 @@ impl Consumer for Checker {
 
     fn close(&mut self, _: &Connection, _: usize, _: Close, _: Timestamp) {
         self.closed += 1;
+    }
+}
+
+/// What a store keeps.
+pub type Kept = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// A commit.
+pub fn keep(kept: &mut Kept, changes: Vec<Change>) {
+    for change in changes {
+        match change.value {
+            Some(value) => kept.insert(change.key, value),
+            None => kept.remove(&change.key),
+        };
     }
 }

@@ -1,0 +1,69 @@
+//! Records of a kept inventory, damaged. Law: they are refused, or give an inventory that can be shown, kept again and
+//! restored from that as it was.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shadowtap::base::{InventoryLimits, Ledger, Oddities};
+use shadowtap::inventory::{Inventory, View};
+use shadowtap::observe::Observation;
+use shadowtap_fuzz::observed::observations;
+use shadowtap_fuzz::{Choices, Kept, keep};
+
+fn restore(kept: Kept) -> Option<Inventory> {
+    Inventory::restore(InventoryLimits::default(), kept.into_iter()).ok()
+}
+
+fn view(inventory: &Inventory) -> View {
+    inventory.view(&Ledger::default(), &Oddities::default())
+}
+
+/// Records of an inventory, with up to eight changes.
+fn damaged(choices: &mut Choices<'_>) -> Kept {
+    let changes: Vec<[usize; 4]> =
+        (0..choices.below(9)).map(|_| [0; 4].map(|_: usize| usize::from(choices.u16()))).collect();
+    let mut inventory = Inventory::new(InventoryLimits::default());
+    for batch in observations(choices) {
+        batch.for_each(|o: &Observation<'_>| inventory.observe(o));
+    }
+    let mut kept = Kept::new();
+    keep(&mut kept, inventory.take_changes());
+    let mut records: Vec<_> = kept.into_iter().collect();
+    for [which, how, at, to] in changes {
+        let n = records.len().max(1);
+        let Some((key, value)) = records.get_mut(which % n) else { break };
+        let bytes = if how & 8 == 0 { value } else { key };
+        match (how & 3, bytes.len()) {
+            (_, 0) => {}
+            (0, n) => bytes[at % n] = to as u8,
+            (1, n) => bytes.truncate(at % n),
+            (2, _) => bytes.push(to as u8),
+            (_, n) => drop(bytes.remove(at % n)),
+        }
+    }
+    records.into_iter().collect()
+}
+
+/// Records out of nothing.
+fn invented(choices: &mut Choices<'_>) -> Kept {
+    let mut kept = Kept::new();
+    while !choices.is_empty() {
+        let (key, value) = (choices.below(40), choices.below(600));
+        kept.insert(choices.take(key).to_vec(), choices.take(value).to_vec());
+    }
+    kept
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut choices = Choices(data);
+    let kept = if choices.u8() & 7 == 0 { invented(&mut choices) } else { damaged(&mut choices) };
+    let Some(inventory) = restore(kept) else { return };
+    let shown = view(&inventory);
+    // What was restored counts as kept; an inventory that takes it over keeps all of it.
+    let mut fresh = Inventory::new(InventoryLimits::default());
+    fresh.merge(inventory);
+    assert_eq!(view(&fresh), shown, "merged into an empty one");
+    let mut kept = Kept::new();
+    keep(&mut kept, fresh.take_changes());
+    let back = restore(kept).expect("its own records");
+    assert_eq!(view(&back), shown, "kept and restored");
+});

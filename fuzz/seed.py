@@ -1,0 +1,127 @@
+#!/usr/bin/env python3
+"""Writes the seeds in fuzz/corpus: a few small inputs for each target, in the form that the target reads (see its choices).
+Packets are made here or taken from capture-samples. Run it again after a target's form has changed."""
+
+import gzip
+import json
+import pathlib
+import random
+import struct
+import subprocess
+import sys
+import zlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "capture-samples"))
+sys.dont_write_bytecode = True
+
+from recorder import pcap  # noqa: E402
+
+
+def seed(target, name, data):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def classic(packets, link=1, order="<", nanos=False):
+    out = struct.pack(order + "IHHiIII", 0xA1B23C4D if nanos else 0xA1B2C3D4, 2, 4, 0, 0, 262144, link)
+    for ts, frame in packets:
+        out += struct.pack(order + "IIII", ts // 10**9, ts % 10**9 // (1 if nanos else 1000), len(frame), len(frame)) + frame
+    return out
+
+
+def next_generation(packets, link=1):
+    def block(kind, body):
+        body += b"\0" * (-len(body) % 4)
+        return struct.pack("<II", kind, len(body) + 12) + body + struct.pack("<I", len(body) + 12)
+
+    out = block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1)) + block(1, struct.pack("<HHI", link, 0, 262144))
+    for ts, frame in packets:
+        micros = ts // 1000
+        out += block(6, struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(frame), len(frame)) + frame)
+    return out
+
+
+def frames(sample, count, skip=0):
+    packets, link = pcap.packets(pcap.load(HERE.parent / "capture-samples" / sample))
+    return [(ts, f) for ts, f in packets if len(f) < 900][skip : skip + count], link
+
+
+def pieces(*parts):
+    """http1, any bytes: (from the server?, bytes)."""
+    out = b"\0"
+    for server, data in parts:
+        out += bytes([2 | server]) + struct.pack(">I", len(data)) + data
+    return out
+
+
+def main():
+    shop, _ = frames("shop", 12)
+    cooked, cooked_link = frames("nginx", 8)
+    for target in ("files", "pipeline"):
+        seed(target, "classic", classic(shop))
+        seed(target, "big-endian-nanos", classic(shop[:5], order=">", nanos=True))
+        seed(target, "cooked", classic(cooked, cooked_link))
+        seed(target, "next-generation", next_generation(shop[:8]))
+        seed(target, "cut", classic(shop)[:-7])
+
+    links = {0: [f for _, f in shop[:4]], 9: [f for _, f in cooked[:3]]}
+    ip = shop[3][1][14:]
+    ethernet = shop[3][1][:12]
+    links[0] += [ethernet + b"\x81\x00\x00\x64\x08\x00" + ip, ethernet + b"\x88\xa8\x00\x01\x81\x00\x00\x64\x08\x00" + ip]
+    first = ip[:6] + b"\x20\x00" + ip[8:20] + ip[20:44]
+    last = ip[:6] + b"\x00\x03" + ip[8:20] + ip[44:]
+    links[6] = [ip, first, last]
+    links[2] = [b"\xff\x03\x00\x21" + ip]
+    links[5] = [b"\x11\x00\x00\x01" + struct.pack(">H", len(ip) + 2) + b"\x00\x21" + ip]
+    for link, packets in links.items():
+        seed("link", f"link-{link}", b"".join(bytes([link]) + struct.pack(">I", len(f)) + b"\0\0" + f for f in packets))
+
+    get = b"GET /a?x=1 HTTP/1.1\r\nHost: a.test\r\n\r\n"
+    ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;e=1\r\nabc\r\n0\r\nT: x\r\n\r\n"
+    seed("http1", "two", pieces((0, get), (1, ok), (0, get), (1, chunked)))
+    seed("http1", "pipelined", pieces((0, get * 3), (1, ok * 3)))
+    seed("http1", "continue", pieces((0, b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
+                                     (1, b"HTTP/1.1 100 Continue\r\n\r\n"), (0, b"abc"), (1, ok)))
+    seed("http1", "upgrade", pieces((0, b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"),
+                                    (1, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"), (1, b"\x81\x02hi")))
+    seed("http1", "connect", pieces((0, b"CONNECT a:443 HTTP/1.1\r\n\r\n"), (1, b"HTTP/1.1 200 OK\r\n\r\n"), (0, b"\x16\x03\x01")))
+    seed("http1", "lenient", pieces((0, b"GET /x HTTP/1.1\nHost : a\r\n folded: y\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+                                    (1, b"HTTP/1.0 200\r\n\r\nuntil close")))
+
+    text = json.dumps({"orders": [{"id": n, "total": n * 3} for n in range(20)]}).encode()
+    raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+    seed("body", "gzip", b"\0\7" + gzip.compress(text, mtime=0))
+    seed("body", "zlib", b"\1\7" + zlib.compress(text))
+    seed("body", "deflate", b"\1\7" + raw.compress(text) + raw.flush())
+    seed("body", "zstd", b"\3\7" + subprocess.run(["zstd", "-qc"], input=text, capture_output=True, check=True).stdout)
+    # A brotli stream of one uncompressed meta-block (RFC 7932, 9.2) and the empty last one.
+    seed("body", "brotli", b"\2\7" + bytes.fromhex("0b028068656c6c6f03"))
+
+    seed("spec", "three-zero", b"""openapi: 3.0.3
+info: {title: t, version: "1"}
+servers: [{url: "https://{env}.a.test/v{n}", variables: {env: {default: p, enum: [p, q]}, n: {default: "1"}}}]
+paths:
+  /users/{id}:
+    parameters: [{$ref: "#/components/parameters/id"}]
+    get: &get {deprecated: true, responses: {"200": {description: x, content: {application/json: {}}}, 4XX: {description: y}}}
+    put: *get
+  /files/{name}.{ext}: {$ref: "other.yaml#/paths/~1x"}
+components: {parameters: {id: {name: id, in: path, required: true, schema: {type: integer}}}}
+%%
+paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
+""")
+    seed("spec", "two-zero", json.dumps({"swagger": 2.0, "host": "a.test:8080", "basePath": "/api/", "schemes": ["http"],
+                                         "consumes": ["application/json"], "paths": {"/a": {"post": {"responses": {"default": {}}}}}}).encode())
+    seed("spec", "three-one", b'openapi: 3.1.0\npaths:\n  "/a/{b}":\n    get: {}\n  /self: {$ref: "#/paths/~1self"}\nwebhooks: {}\n')
+
+    # For these, any bytes are a script.
+    rng = random.Random(1)
+    for target in ("reassembly", "http1", "inventory", "restore"):
+        for n, size in enumerate((40, 300, 900)):
+            seed(target, f"script-{n}", bytes([1]) + rng.randbytes(size))
+
+
+main()
