@@ -1,11 +1,8 @@
 """aria2 with its RPC interface: JSON-RPC (aria2p, curl), XML-RPC (Python's xmlrpc.client) and WebSocket. aria2 is a
-client too: what it is told to download it fetches, in ranges, from a file server on the clients' side. The document is
+client too: what it is told to download it fetches from a file server on the clients' side. The document is
 our own short one: JSON-RPC has no OpenAPI document of its own."""
 
 import json
-import pathlib
-import re
-import subprocess
 import time
 
 HOSTS = ["aria2.test"]

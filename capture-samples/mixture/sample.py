@@ -1,12 +1,7 @@
 """A messy mirror: five of the other recordings at once, as a bad SPAN port would show them. Made from those recordings by
 recorder/mangle.py, the same each time."""
 
-import json
-import pathlib
-
 PARTS = ["shop", "httpbin", "powerdns", "registry", "aria2"]
-SPECS = []
-ROUTES = []
 
 
 def make(here):

@@ -1,10 +1,6 @@
 """nginx as a reverse proxy in front of the shop's API and of static files: two virtual hosts on one port, gzip,
 kept-alive connections to the upstream. Recorded on `any`, so the frames are Linux cooked ones (SLL2)."""
 
-import json
-import pathlib
-import subprocess
-
 HOSTS = ["api.test", "www.test"]
 PORT = 80
 SPECS = ["api.yaml"]
@@ -43,7 +39,6 @@ http {
   }
 }
 """
-
 
 def prepare(lab):
     www = lab.work / "www"

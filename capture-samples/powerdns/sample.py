@@ -1,6 +1,5 @@
 """PowerDNS authoritative server with its SQLite backend; its own Swagger document (MIT), which it serves at /api/docs."""
 
-import json
 import sqlite3
 
 HOSTS = ["dns.test"]

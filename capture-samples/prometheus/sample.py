@@ -1,7 +1,6 @@
-"""Prometheus: promtool, a dashboard in Python and curl ask it, while it scrapes an exporter on the clients' side and
-itself. The document is our own short one, after the HTTP API's documentation."""
+"""Prometheus: promtool, a dashboard in Python and curl ask it, while it scrapes an exporter on the clients' side.
+The document is our own short one, after the HTTP API's documentation."""
 
-import json
 import subprocess
 import time
 
@@ -24,7 +23,6 @@ scrape_configs:
   - job_name: batch
     static_configs: [{targets: ["exporter.test:9101"]}]
 """
-
 
 def prepare(lab):
     lab.host("exporter.test", address="192.0.2.10")

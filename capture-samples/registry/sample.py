@@ -32,7 +32,6 @@ http:
   secret: test-secret-not-a-secret
 """
 
-
 def image(folder: pathlib.Path, text: str):
     """A one-layer image as skopeo's `dir:` form; the same bytes each time."""
     folder.mkdir(parents=True)

@@ -1,8 +1,5 @@
 """shop: a FastAPI app that publishes its own OpenAPI 3.1 document; httpx, requests, curl and a scanner as clients."""
 
-import json
-import urllib.request
-
 HOSTS = ["shop.test"]
 PORT = 8000
 SPECS = ["openapi.json"]
@@ -32,6 +29,7 @@ def spec(lab, here):
     """FastAPI writes the document from the app itself; asking the module makes no traffic."""
     code = f"import sys, json; sys.path.insert(0, {str(here)!r}); import app; print(json.dumps(app.app.openapi(), indent=1))"
     import subprocess
+
     text = subprocess.run([lab.venv / "bin/python", "-B", "-c", code], check=True, capture_output=True, text=True).stdout
     (here / "openapi.json").write_text(text)
 
