@@ -43,9 +43,21 @@ struct Daemon {
 
 impl Daemon {
     fn start(dir: &Path, notify: Option<&Path>) -> Self {
+        Self::start_as(dir, notify, &[])
+    }
+
+    /// `wrap` is a command that starts the command behind it, which lies in `dir` as `daemon` then.
+    fn start_as(dir: &Path, notify: Option<&Path>, wrap: &[&str]) -> Self {
         let log = dir.join("log");
         let stderr = OpenOptions::new().create(true).append(true).open(&log).unwrap();
-        let mut command = Command::new(std::env::current_exe().unwrap());
+        let mut command = match wrap {
+            [] => Command::new(std::env::current_exe().unwrap()),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(dir.join("daemon"));
+                command
+            }
+        };
         command
             .args(["daemon::tests::child_that_runs", "--exact", "--nocapture"])
             .env(CHILD, dir.join("shadowtap.toml"))
@@ -366,17 +378,12 @@ fn a_damaged_store_is_told_in_the_log() {
     assert_eq!(view(dir.path()).0.calls(), 50);
 }
 
-#[test]
-fn a_live_interface_is_heard() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("\n*** skipped: capturing on the loopback interface needs root ***\n");
-        return;
-    }
-    let dir = tempfile::tempdir().unwrap();
+/// Starts a daemon on the loopback interface, has 200 requests sent there, and looks at what it has seen.
+fn is_heard(dir: &Path, user: &str, wrap: &[&str]) {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = server.local_addr().unwrap().port();
-    configure(dir.path(), &format!("[[interface]]\nname = \"lo\"\nfilter = \"tcp port {port}\"\n"));
-    let mut daemon = Daemon::start(dir.path(), None);
+    configure(dir, &format!("user = \"{user}\"\n[[interface]]\nname = \"lo\"\nfilter = \"tcp port {port}\"\n"));
+    let mut daemon = Daemon::start_as(dir, None, wrap);
     daemon.wait_until("it runs", |d| d.log().contains("running"));
     std::thread::spawn(move || {
         for stream in server.incoming() {
@@ -398,10 +405,76 @@ fn a_live_interface_is_heard() {
         }
     }
     daemon.wait_for_exchanges("exchanges", 200);
+    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+    let has = |line: &str| status.lines().any(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") == line);
+    if !(user.is_empty() && wrap.is_empty()) {
+        for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
+            assert!(has(&format!("{set}: 0000000000000000")), "{set} is not empty: {status}");
+        }
+        assert!(has("Uid: 65534 65534 65534 65534") && has("Gid: 65534 65534 65534 65534"), "{status}");
+    }
     assert!(daemon.end().success());
-    let (seen, _) = view(dir.path());
+    let (seen, _) = view(dir);
     assert_eq!(seen.calls(), 200);
     assert_eq!(seen.services[0].host, "live.example");
     assert_eq!(seen.visibility.dropped_packets, 0);
     assert_eq!(seen.visibility.captured, seen.visibility.accounted());
+}
+
+/// Only root may capture and become someone else; `nobody` is 65534 on the systems that we know.
+fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        eprintln!("\n*** skipped: capturing on the loopback interface needs root ***\n");
+    }
+    root
+}
+
+#[test]
+fn a_live_interface_is_heard() {
+    if is_root() {
+        is_heard(tempfile::tempdir().unwrap().path(), "", &[]);
+    }
+}
+
+#[test]
+fn root_becomes_the_named_user_and_still_hears() {
+    if !is_root() {
+        return;
+    }
+    if nix::unistd::User::from_name("nobody").ok().flatten().is_none_or(|u| u.uid.as_raw() != 65_534) {
+        eprintln!("\n*** skipped: there is no user nobody with number 65534 ***\n");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // The store is given away, the way to it only needs to be open.
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    is_heard(dir.path(), "nobody", &[]);
+}
+
+#[test]
+fn cap_net_raw_alone_is_enough() {
+    if !is_root() {
+        return;
+    }
+    let wrap = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=-all,+net_raw",
+        "--ambient-caps=-all,+net_raw",
+        "--bounding-set=-all,+net_raw",
+        "--no-new-privs",
+    ];
+    if !Command::new(wrap[0]).args(&wrap[1..]).arg("true").status().is_ok_and(|s| s.success()) {
+        eprintln!("\n*** skipped: setpriv is not there or may not set capabilities ***\n");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let exe = dir.path().join("daemon");
+    // The build folder may be closed to others.
+    fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(65_534), Some(65_534)).unwrap();
+    is_heard(dir.path(), "", &wrap);
 }
