@@ -405,7 +405,12 @@ fn is_heard(dir: &Path, user: &str, wrap: &[&str]) {
         }
     }
     daemon.wait_for_exchanges("exchanges", 200);
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.child.id())).unwrap();
+    // The test harness's own main thread was there before: capabilities belong to threads.
+    let tasks = fs::read_dir(format!("/proc/{}/task", daemon.child.id())).unwrap();
+    let status = tasks
+        .map(|task| fs::read_to_string(task.unwrap().path().join("status")).unwrap())
+        .find(|status| status.starts_with("Name:\tinventory\n"))
+        .unwrap();
     let has = |line: &str| status.lines().any(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") == line);
     if !(user.is_empty() && wrap.is_empty()) {
         for set in ["CapEff", "CapPrm", "CapInh", "CapAmb"] {
