@@ -39,3 +39,5 @@ pub mod capture;
 pub mod console;
 
 pub mod pipeline;
+
+pub mod cli;

@@ -1,3 +1,7 @@
 //! The `shadowtap` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    shadowtap::cli::main()
+}

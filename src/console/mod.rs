@@ -34,13 +34,13 @@ impl Screen {
     /// Wider lines are hard to follow.
     const MOST: usize = 200;
 
-    /// Standard output, as it is.
-    pub fn stdout() -> Self {
+    /// Standard output, as it is; `colours` where somebody said whether there should be any.
+    pub fn stdout(colours: Option<bool>) -> Self {
         let interactive = stdout().is_terminal();
         let asked = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
         let seen = || terminal_size::terminal_size_of(stdout()).map(|(w, _)| usize::from(w.0));
         let width = asked.or_else(seen).filter(|w| *w > 0).unwrap_or(Self::WIDTH).clamp(Self::LEAST, Self::MOST);
-        Self { width, interactive, tones: Tones::new(interactive && colour_wanted()) }
+        Self { width, interactive, tones: Tones::new(colours.unwrap_or_else(|| interactive && colour_wanted())) }
     }
 
     /// Plain text of a given width, for files and tests.

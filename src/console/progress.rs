@@ -15,8 +15,8 @@ pub struct Progress {
 const RATE: u8 = 8;
 
 const KNOWN: &str = "  {bar:28} {percent:>3} %  {decimal_bytes} of {decimal_total_bytes}  {decimal_bytes_per_sec}  \
-                     {eta} left  {wide_msg:.dim}";
-const UNKNOWN: &str = "  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}  {elapsed}  {wide_msg:.dim}";
+                     {eta} left  {wide_msg}";
+const UNKNOWN: &str = "  {spinner} {decimal_bytes}  {decimal_bytes_per_sec}  {elapsed}  {wide_msg}";
 
 impl Progress {
     /// Of so many bytes; `None` where that is not known (standard input, an interface). Nothing is drawn when `quiet`.

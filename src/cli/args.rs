@@ -1,0 +1,400 @@
+//! What can be typed.
+//!
+//! Takes the command line, gives it as values; says what is wrong with it in the user's words. Never acts on any of it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+
+use super::configured::USUAL;
+use crate::diff::FindingKind;
+use crate::report::words;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done (findings alone are no failure)
+  1  something went wrong while running: a file, an interface or a store could not be read or written
+  2  the command line, the configuration, a filter or a document is wrong
+  3  there are findings of a kind named with --fail-on";
+
+const EXAMPLES: &str = "\
+Examples:
+  shadowtap scan -r monday.pcap                            what APIs are in a capture
+  shadowtap scan -r monday.pcap --spec openapi.yaml        … and what of it is in no document
+  shadowtap scan -i eth0 --for 5m 'tcp port 8080'          listen for five minutes
+  shadowtap run --config /etc/shadowtap/shadowtap.toml        watch a SPAN port day and night
+  shadowtap diff --spec openapi.yaml                       hold what it has seen against a document
+  shadowtap transactions monday.pcap | jq .uri             one line for each exchange";
+
+/// shadowtap finds the APIs that nobody documented: it listens on a mirror (SPAN) port or reads captures, reassembles
+/// TCP, reads HTTP, folds what is called into path templates, and holds them against your OpenAPI documents. It sends
+/// nothing and changes nothing. This version reads HTTP/1; what it cannot read (TLS, HTTP/2, tunnels) is counted and shown.
+#[derive(Debug, Parser)]
+#[command(name = "shadowtap", version, about = "Finds the APIs that nobody documented, from network traffic", long_about,
+    after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 110,
+    subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// When to use colours
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_default_value = true,
+        help_heading = "Global options"
+    )]
+    pub(crate) color: Colour,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colour {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Into pipes, too
+    Always,
+    /// Not at all
+    Never,
+}
+
+impl Colour {
+    /// Yes, no, or as it comes.
+    pub(crate) fn wanted(self) -> Option<bool> {
+        match self {
+            Self::Auto => None,
+            Self::Always => Some(true),
+            Self::Never => Some(false),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Read captures (or listen for a while) and show the APIs in them
+    #[command(after_help = SCAN_EXAMPLES, after_long_help = format!("{SCAN_EXAMPLES}\n\n{EXIT_CODES}"))]
+    Scan(Scan),
+    /// Watch interfaces (or a folder of captures) day and night: the daemon
+    #[command(after_help = RUN_HELP)]
+    Run(Run),
+    /// Print each HTTP exchange of a capture as a line of JSON, in order of request
+    #[command(after_help = TRANSACTIONS_HELP)]
+    Transactions(Transactions),
+    /// Look into a kept inventory
+    #[command(subcommand)]
+    Inventory(Inventory),
+    /// Hold a kept inventory against API documents
+    #[command(after_help = DIFF_HELP, after_long_help = format!("{DIFF_HELP}\n\n{EXIT_CODES}"))]
+    Diff(DiffArgs),
+    /// Check a configuration file without starting anything
+    CheckConfig(CheckConfig),
+    /// List the interfaces that can be listened on
+    Interfaces(Interfaces),
+}
+
+const SCAN_EXAMPLES: &str = "\
+A filter (BPF, as tcpdump has it: see pcap-filter(7)) may stand at the end. Words there that are existing files are
+taken as more captures, so `-r *.pcap` does what it looks like.
+
+Examples:
+  shadowtap scan -r monday.pcap.gz -r tuesday.pcapng
+  shadowtap scan -r captures/ --spec api.yaml --html report.html
+  tcpdump -i eth0 -w - | shadowtap scan -r -
+  shadowtap scan -r ci.pcap --spec api.yaml --fail-on shadow,zombie || echo 'not documented'
+  shadowtap scan -i eth0 --for 60s tcp port 80 and net 10.0.0.0/8";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Scan {
+    /// Capture file (pcap or pcapng, also .gz and .zst), a folder of them, or `-` for standard input; may be repeated
+    #[arg(
+        short = 'r',
+        long = "read",
+        value_name = "FILE",
+        required_unless_present = "interface",
+        conflicts_with = "interface"
+    )]
+    pub(crate) read: Vec<PathBuf>,
+    /// Listen on this interface instead (Ctrl-C ends it)
+    #[arg(short = 'i', long, value_name = "IFACE")]
+    pub(crate) interface: Option<String>,
+    /// With -i: listen for so long (30s, 5m, 2h)
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "interface", conflicts_with = "read")]
+    pub(crate) listen: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) against: Against,
+    /// Keep the inventory in this folder, for `inventory` and `diff` later
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) out: Option<PathBuf>,
+    /// Take limits and document settings from this configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    /// No progress bar
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Filter in BPF, as tcpdump has it
+    #[arg(value_name = "BPF", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+/// The documents to hold an inventory against, and what to make of the findings.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Against {
+    /// API document (OpenAPI 3.0 to 3.2 or Swagger 2.0, YAML or JSON); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) spec: Vec<PathBuf>,
+    /// Path prefix that a gateway takes off before the service sees a request: taken off the documented paths
+    #[arg(long, value_name = "PATH", requires = "spec")]
+    pub(crate) strip_prefix: Option<String>,
+    /// Path prefix to put before the documented paths (after --strip-prefix)
+    #[arg(long, value_name = "PATH", requires = "spec")]
+    pub(crate) add_prefix: Option<String>,
+    /// Follow `$ref`s of documents to files outside of the document's folder
+    #[arg(long, requires = "spec")]
+    pub(crate) refs_outside: bool,
+    /// Exit with code 3 when there are findings of these kinds, or `any`
+    #[arg(long, value_name = "KINDS", value_delimiter = ',', value_parser = fail_on, hide_possible_values = true,
+        long_help = format!("Exit with code 3 when there are findings of these kinds, separated by commas, or `any`: {}", kinds()))]
+    pub(crate) fail_on: Vec<FailOn>,
+}
+
+/// How to show what was found.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Output {
+    /// Write a report page to this file (one file, nothing loaded from elsewhere)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Print one JSON document for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Cut no lists
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+const RUN_HELP: &str = "\
+Signals:
+  SIGHUP         read configuration and documents again
+  SIGTERM, INT   end: close connections, write what is known, go";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = USUAL)]
+    pub(crate) config: PathBuf,
+}
+
+const TRANSACTIONS_HELP: &str = "\
+Values in the query, passwords in URLs, and what looks like a token, an e-mail address or a number of a person in the
+path are shown as ***. --raw shows them: mind who reads it.
+
+Lines come in order of request. An exchange that is still open holds back at most 65,536 later ones; then those go
+first, and it follows when it ends. From standard input each line is written as soon as its turn has come.
+
+Examples:
+  shadowtap transactions monday.pcap | jq -r 'select(.status >= 500) | [.ts, .method, .host, .uri] | @tsv'
+  zcat old.pcap.gz | shadowtap transactions -";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Transactions {
+    /// Capture file (pcap or pcapng, also .gz and .zst), a folder of them, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// TLS key log (SSLKEYLOGFILE); accepted, not used by this version
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+    /// Show targets as they were sent, with values and secrets
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// Filter in BPF, as tcpdump has it
+    #[arg(value_name = "BPF", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+/// Where the inventory is kept.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Kept {
+    /// Folder of the inventory: that of `scan --out`, or the daemon's [default: as the configuration says]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) store: Option<PathBuf>,
+    /// Configuration file that names the folder [default: /etc/shadowtap/shadowtap.toml, where it is there]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Inventory {
+    /// List services and endpoints
+    List(List),
+    /// Show what is known of one endpoint or service
+    Show(Show),
+    /// Print the whole inventory as JSON
+    Export(Export),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Only services whose origin holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) service: Option<String>,
+    /// Print JSON: the inventory's own form, services without a match left out
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Cut no lists
+    #[arg(long)]
+    pub(crate) full: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Id (ep-…, svc-…), or a path template, with the method before it if you like: "GET /users/{id}"
+    #[arg(value_name = "WHICH", required = true, num_args = 1..)]
+    pub(crate) which: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// On one line
+    #[arg(long)]
+    pub(crate) compact: bool,
+}
+
+const DIFF_HELP: &str = "\
+Works while the daemon runs: it reads what the daemon keeps, and stops nothing.
+
+Examples:
+  shadowtap diff --spec petstore.yaml
+  shadowtap diff --store kept/ --spec a.yaml --spec b.json --fail-on any --json";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    #[command(flatten)]
+    pub(crate) against: Against,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CheckConfig {
+    /// Configuration file [default: /etc/shadowtap/shadowtap.toml]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The same, as `run` takes it
+    #[arg(long, value_name = "FILE", conflicts_with = "file")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Interfaces {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What makes `--fail-on` strike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FailOn {
+    Any,
+    Kind(FindingKind),
+}
+
+impl FailOn {
+    pub(crate) fn matches(self, kind: FindingKind) -> bool {
+        self == Self::Any || self == Self::Kind(kind)
+    }
+}
+
+fn kinds() -> String {
+    words::KINDS.map(words::name).join(", ")
+}
+
+fn fail_on(text: &str) -> Result<FailOn, String> {
+    if text == "any" {
+        return Ok(FailOn::Any);
+    }
+    let kind = words::KINDS.into_iter().find(|k| words::name(*k) == text);
+    kind.map(FailOn::Kind).ok_or_else(|| format!("no such kind of finding; there are: {}, any", kinds()))
+}
+
+/// `30`, `30s`, `5m`, `2h`, `1d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let seconds = match unit {
+        "" | "s" => 1,
+        "m" | "min" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("a time is a number with s, m, h or d: 30s, 5m".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|_| "a time is a number with s, m, h or d: 30s, 5m".to_owned())?;
+    number.checked_mul(seconds).filter(|s| *s > 0).map(Duration::from_secs).ok_or_else(|| "out of range".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Args, clap::Error> {
+        Args::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn definitions_hold() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn tcpdumps_habits() {
+        let Command::Scan(scan) = parse("shadowtap scan -r a.pcap -r b.pcap --json tcp port 80").unwrap().command
+        else {
+            panic!("not scan")
+        };
+        assert_eq!(scan.read, [PathBuf::from("a.pcap"), PathBuf::from("b.pcap")]);
+        assert_eq!(scan.filter, ["tcp", "port", "80"]);
+        assert!(scan.output.json);
+        let Command::Scan(scan) = parse("shadowtap scan -i eth0 --for 5m not port 22").unwrap().command else {
+            panic!("not scan")
+        };
+        assert_eq!((scan.listen, scan.filter.len()), (Some(Duration::from_secs(300)), 3));
+    }
+
+    #[test]
+    fn fail_on_takes_kinds() {
+        let line = "shadowtap scan -r a --fail-on shadow,zombie";
+        let Command::Scan(scan) = parse(line).unwrap().command else { panic!("not scan") };
+        assert!(scan.against.fail_on.iter().any(|f| f.matches(FindingKind::Zombie)));
+        assert!(!scan.against.fail_on.iter().any(|f| f.matches(FindingKind::Unseen)));
+        assert!(FailOn::Any.matches(FindingKind::Unseen));
+        let error = parse("shadowtap scan -r a --fail-on shadows").unwrap_err();
+        assert!(error.to_string().contains("undocumented-method"), "{error}");
+    }
+
+    #[test]
+    fn either_a_file_or_an_interface() {
+        assert!(parse("shadowtap scan").is_err());
+        assert!(parse("shadowtap scan -r a -i b").is_err());
+        assert!(parse("shadowtap scan -r a --for 5m").is_err());
+        assert!(parse("shadowtap scan -i a --for 0s").is_err());
+        assert!(parse("shadowtap scan -i a --for 5x").is_err());
+    }
+
+    #[test]
+    fn help_tells_exit_codes_and_shows_examples() {
+        let help = Args::command().render_long_help().to_string();
+        assert!(help.contains("Exit codes:") && help.contains("Examples:"));
+    }
+}

@@ -1,0 +1,114 @@
+//! The kept inventory: the folder of `scan --out`, or the daemon's.
+//!
+//! Takes a folder, gives what is in it, also while a daemon has it open; adds a scan to it. Says on standard error when
+//! what it read is not the latest, and when a damaged store had to be mended.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use super::exit::Failure;
+use super::{args, configured};
+use crate::base::{InventoryLimits, Ledger, Oddities};
+use crate::inventory::store::{Freshness, ReadOnly, Recovery, Store};
+use crate::inventory::{Inventory, View};
+use crate::observe::Key;
+
+/// Changes in one commit, so that no batch grows without bound.
+const BATCH: usize = 4096;
+
+/// What was read.
+pub(crate) struct Kept {
+    /// Folder.
+    pub(crate) dir: PathBuf,
+    /// The inventory.
+    pub(crate) inventory: Inventory,
+    /// What is to be known about it, in sentences.
+    pub(crate) notes: Vec<String>,
+    ledger: Ledger,
+    oddities: Oddities,
+}
+
+impl Kept {
+    /// As it is shown.
+    pub(crate) fn view(&self) -> View {
+        self.inventory.view(&self.ledger, &self.oddities)
+    }
+}
+
+/// Reads what is kept.
+pub(crate) fn inventory(args: &args::Kept) -> Result<Kept, Failure> {
+    let config = configured::usual(args.config.as_deref())?;
+    let dir = args.store.clone().unwrap_or(config.store.folder);
+    let store: ReadOnly = Store::read_only(&dir)?;
+    let mut notes: Vec<String> = store.recovery().and_then(mended).into_iter().collect();
+    if let Freshness::Last(why) = store.freshness() {
+        notes.push(format!("this is the last snapshot; what came after it is not in it ({why})"));
+    }
+    for note in &notes {
+        eprintln!("shadowtap: {}: {note}", dir.display());
+    }
+    let records = store.records().collect::<Result<Vec<_>, _>>()?;
+    let inventory = Inventory::restore(config.inventory, records.into_iter())
+        .with_context(|| format!("the inventory in {} cannot be read", dir.display()))?;
+    let sensor = store.sensor();
+    Ok(Kept { inventory, notes, ledger: sensor.ledger.clone(), oddities: sensor.oddities.clone(), dir })
+}
+
+/// Reads what is kept, as it is shown.
+pub(crate) fn view(args: &args::Kept) -> Result<View, Failure> {
+    Ok(inventory(args)?.view())
+}
+
+fn mended(recovery: &Recovery) -> Option<String> {
+    recovery.damage.as_ref().map(ToString::to_string)
+}
+
+/// A store that a scan is added to.
+pub(crate) struct Keeper {
+    store: Store,
+    dir: PathBuf,
+}
+
+impl Keeper {
+    /// Opens the folder, or makes it.
+    pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
+        let (store, recovery) = Store::open(dir)?;
+        if let Some(note) = mended(&recovery) {
+            eprintln!("shadowtap: {}: {note}", dir.display());
+        }
+        Ok(Self { store, dir: dir.to_owned() })
+    }
+
+    /// The key of its hashes.
+    pub(crate) fn key(&self) -> Key {
+        Key::new(self.store.observe_key())
+    }
+
+    /// Adds a scan to what is kept; when it returns, it is on disk.
+    pub(crate) fn add(
+        mut self,
+        scanned: Inventory,
+        limits: &InventoryLimits,
+        ledger: &Ledger,
+        oddities: &Oddities,
+        exchanges: u64,
+    ) -> Result<(), Failure> {
+        let records = self.store.records().collect::<Result<Vec<_>, _>>()?;
+        let mut all = Inventory::restore(limits.clone(), records.into_iter())
+            .with_context(|| format!("the inventory in {} cannot be read", self.dir.display()))?;
+        all.merge(scanned);
+        let sensor = self.store.sensor_mut();
+        sensor.ledger.merge(ledger);
+        sensor.oddities.merge(oddities);
+        sensor.exchanges += exchanges;
+        let changes = all.take_changes();
+        for batch in changes.chunks(BATCH) {
+            self.store.commit(batch)?;
+        }
+        // A scan that found no exchange still saw bytes.
+        self.store.commit(&[])?;
+        self.store.snapshot()?;
+        Ok(())
+    }
+}

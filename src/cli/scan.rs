@@ -1,0 +1,64 @@
+//! `shadowtap scan`: from captures (or a while on an interface) to an inventory, held against documents.
+
+use std::process::ExitCode;
+
+use super::args::Scan;
+use super::exit::Failure;
+use super::interrupt::{INTERRUPTED, Interrupt};
+use super::kept::Keeper;
+use super::output::{self, Parts};
+use super::reading::{self, Read};
+use super::{configured, documents, listening};
+use crate::console::{Progress, Screen};
+use crate::diff::diff;
+use crate::inventory::Inventory;
+use crate::observe::{Key, Watch};
+use crate::pipeline::Pipeline;
+use crate::report::Meta;
+
+/// Runs it.
+pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
+    let config = configured::named(args.config.as_deref())?;
+    let contracts = documents::load(&args.against, &config.specs)?;
+    let (paths, filter) = reading::split(&args.read, &args.filter);
+    let keeper = args.out.as_deref().map(Keeper::open).transpose()?;
+    let key = keeper.as_ref().map_or(Key::FIXED, Keeper::key);
+    let routes: Vec<_> = contracts.iter().flat_map(|c| c.routes()).collect();
+
+    let mut inventory = Inventory::new(config.inventory.clone());
+    inventory.set_documented(routes);
+    let mut pipeline = Pipeline::new(Watch::new(inventory, key), &config.limits);
+    let interrupt = Interrupt::new()?;
+    let (sources, read, dropped) = match &args.interface {
+        Some(interface) => {
+            let (read, dropped) = listening::feed(args, interface, filter.as_deref(), &mut pipeline, &interrupt)?;
+            (vec![interface.clone()], read, dropped)
+        }
+        None => {
+            let mut files = reading::open(&paths, filter.as_deref())?;
+            let progress = Progress::of_bytes(args.quiet, Some(files.total_bytes()).filter(|n| *n > 0));
+            let read = reading::feed(&mut files, &mut pipeline, &progress, &interrupt, |_| false)?;
+            (paths.iter().map(|p| p.display().to_string()).collect(), read, 0)
+        }
+    };
+
+    let Read { notes, failed, interrupted, oddities: of_files } = read;
+    let mut ledger = pipeline.ledger();
+    ledger.dropped_packets += dropped;
+    let mut oddities = pipeline.oddities();
+    oddities.merge(&of_files);
+    let inventory = pipeline.into_observer().sink;
+    let view = inventory.view(&ledger, &oddities);
+    if let Some(keeper) = keeper {
+        keeper.add(inventory, &config.inventory, &ledger, &oddities, view.calls())?;
+    }
+    let found = (!contracts.is_empty()).then(|| diff(&view, &contracts));
+    let meta = Meta { sources, filter, notes };
+    output::show(&view, found.as_ref(), &meta, Parts::All, &args.output, screen)?;
+    Ok(match (failed, interrupted && args.interface.is_none()) {
+        // An inventory with holes is no verdict.
+        (true, _) => ExitCode::FAILURE,
+        (_, true) => ExitCode::from(INTERRUPTED),
+        _ => output::verdict(&args.against, found.as_ref()),
+    })
+}

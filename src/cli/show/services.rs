@@ -1,0 +1,223 @@
+//! Services with their endpoints, as tables.
+
+use std::collections::HashMap;
+
+use super::{Cut, heading, path, safe, statuses};
+use crate::console::{Align, Screen, Table, Tone, width};
+use crate::diff::{Diff, FindingKind};
+use crate::inventory::{EndpointView, ServiceView, View};
+use crate::report::figures::{exact, moment, moment_after, short, span, things};
+use crate::report::words;
+
+/// Services, the most called first, each with its endpoints in the order of their paths. `rest` says how to see what is cut.
+pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: Cut, rest: &str) -> String {
+    let mut marks: HashMap<&str, Vec<FindingKind>> = HashMap::new();
+    for f in diff.iter().flat_map(|d| &d.findings) {
+        if let Some(endpoint) = &f.endpoint_id {
+            marks.entry(endpoint).or_default().push(f.kind);
+        }
+    }
+    let mut out = String::new();
+    heading(&mut out, screen.tones, "Services and endpoints");
+    if view.calls() > 0 {
+        let text = format!(
+            "  {} with {} of {}, {} to {} UTC ({})\n",
+            things(view.calls(), "exchange", "exchanges"),
+            things(view.endpoints() as u64, "endpoint", "endpoints"),
+            things(view.services.len() as u64, "service", "services"),
+            moment(view.first_seen),
+            moment_after(view.first_seen, view.last_seen),
+            span(view.last_seen.since(view.first_seen))
+        );
+        out.push_str(&screen.tones.paint(Tone::Quiet, &text));
+    }
+    if view.services.is_empty() {
+        out.push_str("  No HTTP service was seen.\n");
+        return out;
+    }
+    let mut services: Vec<&ServiceView> = view.services.iter().collect();
+    services.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.origin().cmp(&b.origin())));
+    for service in services.iter().take(cut.services) {
+        one(&mut out, service, &marks, screen, cut, rest);
+    }
+    let hidden = services.get(cut.services..).unwrap_or_default();
+    if !hidden.is_empty() {
+        let calls = hidden.iter().map(|s| s.calls).sum();
+        let text = format!(
+            "\n  … and {} with {}: {rest}\n",
+            things(hidden.len() as u64, "more service", "more services"),
+            things(calls, "call", "calls")
+        );
+        out.push_str(&screen.tones.paint(Tone::Quiet, &text));
+    }
+    out
+}
+
+fn one(
+    out: &mut String,
+    service: &ServiceView,
+    marks: &HashMap<&str, Vec<FindingKind>>,
+    screen: &Screen,
+    cut: Cut,
+    rest: &str,
+) {
+    let tones = screen.tones;
+    let (origin, facts) = (safe(&service.origin()), facts(service, screen));
+    let between = if width(&origin) + width(&facts) + 4 > screen.width { "\n    " } else { "  " };
+    out.push_str(&format!("\n  {}{between}{}\n", tones.paint(Tone::Name, &origin), tones.paint(Tone::Quiet, &facts)));
+    if !service.endpoints.is_empty() {
+        out.push_str(&table(service, marks, screen, cut));
+    }
+    let hidden = service.endpoints.get(cut.lines..).unwrap_or_default();
+    if !hidden.is_empty() {
+        let calls = hidden.iter().map(|e| e.calls).sum();
+        let text = format!(
+            "    … and {} with {}: {rest}\n",
+            things(hidden.len() as u64, "more endpoint", "more endpoints"),
+            things(calls, "call", "calls")
+        );
+        out.push_str(&tones.paint(Tone::Quiet, &text));
+    }
+    if !service.probes.is_empty() {
+        let text = format!(
+            "{} on about {}, kept apart from endpoints",
+            things(service.probes.values().sum(), "probe", "probes"),
+            things(service.probed_paths, "path", "paths")
+        );
+        out.push_str(&format!("    {}  {}\n", tones.paint(Tone::Quiet, &text), statuses(tones, &service.probes, 0, 6)));
+    }
+}
+
+fn facts(service: &ServiceView, screen: &Screen) -> String {
+    let addresses = match service.addresses.as_slice() {
+        [] => String::new(),
+        _ if screen.width < 100 => String::new(),
+        [one] if one.to_string() == service.host => String::new(),
+        [one] => format!(" · at {one}"),
+        [one, more @ ..] => format!(" · at {one} and {} more", more.len()),
+    };
+    format!(
+        "{} · {}{addresses} · {} to {}",
+        things(service.calls, "call", "calls"),
+        things(service.endpoints.len() as u64, "endpoint", "endpoints"),
+        moment(service.first_seen),
+        moment_after(service.first_seen, service.last_seen)
+    )
+}
+
+/// Columns by the width there is: what tells least goes first.
+fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen: &Screen, cut: Cut) -> String {
+    let tones = screen.tones;
+    let marked = service.endpoints.iter().any(|e| marks.contains_key(e.id.as_str()));
+    let (latency, callers, last, first) =
+        (screen.width >= 120, screen.width >= 80, screen.width >= 110, screen.width >= 140);
+    let mut columns = vec![Align::Left, Align::Left, Align::Right, Align::Left];
+    let mut head = vec!["METHOD", "PATH", "CALLS", "STATUSES"];
+    let mut with = |wanted: bool, align: Align, title: &'static str| {
+        if wanted {
+            columns.push(align);
+            head.push(title);
+        }
+    };
+    with(callers, Align::Right, "CALLERS");
+    with(latency, Align::Right, "MEDIAN");
+    with(first, Align::Left, "FIRST SEEN");
+    with(last, Align::Left, "LAST SEEN");
+    with(marked, Align::Left, "");
+    let mut table = Table::new(&columns, 1, 4);
+    let mut titles: Vec<String> = head.iter().map(|t| tones.paint(Tone::Quiet, t)).collect();
+    titles[1] = head[1].to_owned();
+    table.row(titles);
+    for e in service.endpoints.iter().take(cut.lines) {
+        let mut cells = vec![
+            tones.paint(Tone::Strong, &safe(&e.method)),
+            safe(&e.template),
+            exact(e.calls),
+            statuses(tones, &e.statuses, e.unanswered, if screen.width < 120 { 3 } else { 4 }),
+        ];
+        if callers {
+            cells.push(short(e.callers));
+        }
+        if latency {
+            cells.push(if e.latency.count > 0 { span(e.latency.p50) } else { "–".to_owned() });
+        }
+        if first {
+            cells.push(moment(e.first_seen));
+        }
+        if last {
+            cells.push(moment(e.last_seen));
+        }
+        if marked {
+            cells.push(mark(e, marks, screen));
+        }
+        table.row(cells);
+    }
+    table.render(screen.width, |n, text| if n == 0 { tones.paint(Tone::Quiet, text) } else { path(tones, text) })
+}
+
+fn mark(e: &EndpointView, marks: &HashMap<&str, Vec<FindingKind>>, screen: &Screen) -> String {
+    let mut kinds = marks.get(e.id.as_str()).cloned().unwrap_or_default();
+    kinds.sort_by_key(|k| (words::weight(*k), *k));
+    let mut names: Vec<_> = kinds
+        .iter()
+        .map(|k| {
+            let tone = match words::weight(*k) {
+                words::Weight::High => Tone::Bad,
+                words::Weight::Middle => Tone::Warn,
+                words::Weight::Low => Tone::Quiet,
+            };
+            screen.tones.paint(tone, words::mark(*k))
+        })
+        .collect();
+    names.dedup();
+    if names.len() > 2 {
+        names.truncate(1);
+        names.push(screen.tones.paint(Tone::Quiet, &format!("+{}", kinds.len() - 1)));
+    }
+    names.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+
+    fn text(columns: usize) -> String {
+        services(&sample::view(), Some(&sample::diff()), &Screen::plain(columns), Cut::NONE, "--full")
+    }
+
+    #[test]
+    fn fits_the_screen() {
+        for columns in [80, 100, 120, 132, 180] {
+            let text = text(columns);
+            let wide = text.lines().filter(|l| width(l) > columns).collect::<Vec<_>>();
+            assert!(wide.is_empty(), "{columns}: {wide:#?}");
+        }
+    }
+
+    #[test]
+    fn at_100_columns() {
+        let text = text(100);
+        assert!(text.starts_with(
+            "\nServices and endpoints\n  14,252 exchanges with 7 endpoints of 2 services, \
+             2026-11-24 07:30:57 to 07:45:12 UTC (14 min 15 s)\n\n  http://shop.example:8080\n    14,250 calls · 6 endpoints · at 10.0.0.2 and 1"
+        ));
+        assert!(text.contains("4,100 probes on about 3,900 paths, kept apart from endpoints  404 ×4,100"));
+        let shadow = text.lines().find(|l| l.contains("/internal/debug")).unwrap();
+        assert!(shadow.contains("/internal/debug/{id}    101  200 ×101") && shadow.ends_with("shadow +4"), "{shadow}");
+    }
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert!(!text(100).contains('\x1b'));
+        assert!(text(100).contains("\\u{1b}[2J"));
+    }
+
+    #[test]
+    fn what_is_cut_is_said() {
+        let cut = Cut { lines: 2, services: 1 };
+        let text = services(&sample::view(), None, &Screen::plain(100), cut, "see them with --full");
+        assert!(text.contains("… and 4 more endpoints with 5,030 calls: see them with --full"), "{text}");
+        assert!(text.contains("… and 1 more service with 2 calls: see them with --full"), "{text}");
+    }
+}

@@ -1,0 +1,125 @@
+//! The other commands.
+
+use crate::sandbox::Sandbox;
+use crate::traffic::{SHOP, shop};
+
+/// A kept inventory of the shop in `kept/`, made with its document or without.
+fn kept() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.file("shop.pcap", shop().pcap());
+    sandbox.file("shop.yaml", SHOP);
+    sandbox.run(&["scan", "-r", "shop.pcap", "--out", "kept"]).exits(0);
+    sandbox
+}
+
+#[test]
+fn version_and_help() {
+    let sandbox = Sandbox::new();
+    let version = sandbox.run(&["--version"]).exits(0);
+    assert_eq!(version.out.trim(), concat!("shadowtap ", env!("CARGO_PKG_VERSION")));
+    let help = sandbox.run(&["--help"]).exits(0);
+    for words in ["Exit codes:", "Examples:", "scan", "transactions", "inventory", "check-config"] {
+        assert!(help.out.contains(words), "no `{words}` in\n{}", help.out);
+    }
+    for command in ["scan", "run", "transactions", "inventory", "diff", "check-config", "interfaces"] {
+        sandbox.run(&[command, "--help"]).exits(0);
+    }
+    sandbox.run(&[]).exits(2);
+}
+
+#[test]
+fn lists_what_was_kept() {
+    let sandbox = kept();
+    let ran = sandbox.run(&["inventory", "list", "--store", "kept"]).exits(0);
+    assert!(ran.out.contains("http://shop.example:8080") && ran.out.contains("/internal/debug"), "{}", ran.out);
+    let none = sandbox.run(&["inventory", "list", "--store", "kept", "--service", "nowhere"]).exits(0);
+    assert!(!none.out.contains("shop.example"), "{}", none.out);
+    let json = sandbox.run(&["inventory", "list", "--store", "kept", "--json"]).exits(0).json();
+    assert_eq!(json["services"][0]["calls"], 15);
+}
+
+#[test]
+fn a_second_scan_adds_to_what_was_kept() {
+    let sandbox = kept();
+    sandbox.run(&["scan", "-r", "shop.pcap", "--out", "kept"]).exits(0);
+    let json = sandbox.run(&["inventory", "export", "--store", "kept"]).exits(0).json();
+    assert_eq!(json["services"][0]["calls"], 30);
+}
+
+#[test]
+fn shows_one_endpoint_by_id_and_by_path() {
+    let sandbox = kept();
+    let json = sandbox.run(&["inventory", "export", "--store", "kept"]).exits(0).json();
+    let endpoint = &json["services"][0]["endpoints"][0];
+    let (id, template) = (endpoint["id"].as_str().unwrap(), endpoint["template"].as_str().unwrap());
+    let by_id = sandbox.run(&["inventory", "show", "--store", "kept", id]).exits(0);
+    assert!(by_id.out.contains(template) && by_id.out.contains("Statuses"), "{}", by_id.out);
+    let by_path = sandbox.run(&["inventory", "show", "--store", "kept", "GET", template]).exits(0);
+    assert_eq!(by_path.out, by_id.out);
+    let as_json = sandbox.run(&["inventory", "show", "--store", "kept", "--json", id]).exits(0).json();
+    assert_eq!(&as_json, endpoint);
+    let service = json["services"][0]["id"].as_str().unwrap();
+    assert!(sandbox.run(&["inventory", "show", "--store", "kept", service]).exits(0).out.contains("/v0/basket"));
+    let missing = sandbox.run(&["inventory", "show", "--store", "kept", "ep-0"]).exits(1);
+    assert!(missing.err.contains("ep-0"), "{}", missing.err);
+}
+
+#[test]
+fn export_is_what_scan_saw() {
+    let sandbox = kept();
+    let scanned = sandbox.run(&["scan", "-r", "shop.pcap", "--json"]).exits(0).json();
+    let exported = sandbox.run(&["inventory", "export", "--store", "kept", "--compact"]).exits(0).json();
+    // Ids and callers hang on the store's key; calls, templates and the ledger do not.
+    assert_eq!(scanned["inventory"]["visibility"], exported["visibility"]);
+    let templates = |view: &serde_json::Value| {
+        let endpoints = view["services"][0]["endpoints"].as_array().unwrap().clone();
+        endpoints.iter().map(|e| (e["template"].clone(), e["calls"].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(templates(&scanned["inventory"]), templates(&exported));
+}
+
+#[test]
+fn diff_over_what_was_kept() {
+    let sandbox = kept();
+    let ran = sandbox.run(&["diff", "--store", "kept", "--spec", "shop.yaml"]).exits(0);
+    assert!(ran.out.contains("Shadow endpoints 1"), "{}", ran.out);
+    let ran =
+        sandbox.run(&["diff", "--store", "kept", "--spec", "shop.yaml", "--fail-on", "zombie", "--json"]).exits(3);
+    let kinds: Vec<_> = ran.json()["diff"]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["kind"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(kinds, ["shadow", "zombie", "unseen"]);
+    let ran = sandbox.run(&["diff", "--store", "kept"]).exits(2);
+    assert!(ran.err.contains("--spec"), "{}", ran.err);
+}
+
+#[test]
+fn a_folder_without_a_store_is_said() {
+    let sandbox = Sandbox::new();
+    for args in [&["inventory", "list", "--store", "nowhere"][..], &["diff", "--store", "nowhere", "--spec", "x.yaml"]]
+    {
+        let ran = sandbox.run(args);
+        assert!(ran.code == 1 || ran.code == 2, "{}", ran.code);
+        assert!(ran.err.contains("nowhere") || ran.err.contains("x.yaml"), "{}", ran.err);
+    }
+}
+
+#[test]
+fn checks_a_configuration() {
+    let sandbox = Sandbox::new();
+    sandbox.file("bad.toml", "intrface = 'eth0'\n");
+    let ran = sandbox.run(&["check-config", "bad.toml"]).exits(2);
+    assert!(ran.err.contains("intrface"), "{}", ran.err);
+    let ran = sandbox.run(&["check-config", "missing.toml"]).exits(2);
+    assert!(ran.err.contains("missing.toml"), "{}", ran.err);
+}
+
+#[test]
+fn interfaces_lists_the_loopback_or_says_why_not() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run(&["interfaces"]);
+    assert!((ran.code == 0 && ran.out.contains("lo")) || (ran.code == 1 && !ran.err.is_empty()));
+}
