@@ -24,10 +24,9 @@ use super::words::{self, About};
 use crate::inventory::{EndpointView, ServiceView};
 use crate::spec::{Contract, Operation};
 
-/// Given by servers, proxies and gateways for any path: informational, ranges and conditions (RFC 9110, 14 and 13),
+/// Given by servers, proxies and gateways for any path, besides 1xx: ranges and conditions (RFC 9110, 14 and 13),
 /// canonical paths, limits, overload and upstream failures.
-const GENERIC: [u16; 20] =
-    [100, 101, 103, 206, 301, 304, 307, 308, 408, 412, 413, 414, 416, 417, 421, 429, 431, 502, 503, 504];
+const GENERIC: [u16; 17] = [206, 301, 304, 307, 308, 408, 412, 413, 414, 416, 417, 421, 429, 431, 502, 503, 504];
 
 /// Index of a contract, and of an operation within it.
 pub(super) type Id = (usize, usize);
@@ -163,7 +162,7 @@ impl<'h> Held<'h> {
         }
         for (&status, &calls) in &endpoint.statuses {
             let silent = |o: &&Operation| o.responses.is_empty() || o.response(status).is_some();
-            if !GENERIC.contains(&status) && !operations.iter().any(silent) {
+            if status >= 200 && !GENERIC.contains(&status) && !operations.iter().any(silent) {
                 let words = format!("answered {status}, which its document does not name");
                 let subject = status.to_string();
                 add(FindingKind::UndocumentedStatus, Some(&subject), Some(calls), &words);

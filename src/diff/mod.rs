@@ -11,6 +11,7 @@ mod template;
 mod tree;
 mod words;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use attach::routes;
@@ -75,23 +76,23 @@ pub fn diff(view: &View, contracts: &[Contract]) -> Diff {
             notes: std::mem::take(&mut notes[index]),
         });
     }
-    out.findings.sort_by(|a, b| key(a).cmp(&key(b)));
+    out.findings.sort_by(order);
     // Twins of one document may give the same finding twice.
     out.findings.dedup_by(|a, b| a.id == b.id);
     out
 }
 
 /// The order of findings: the worst first, then by service, path and method.
-fn key(finding: &Finding) -> (u8, &str, Option<&str>, Option<&str>, Option<&str>, &str, Option<&str>) {
-    (
-        finding.kind.rank(),
-        &finding.service,
-        finding.template.as_deref(),
-        finding.method.as_deref(),
-        finding.subject.as_deref(),
-        &finding.id,
-        finding.document.as_deref(),
-    )
+fn order(a: &Finding, b: &Finding) -> Ordering {
+    let place = |f: &Finding| f.kind.rank();
+    place(a)
+        .cmp(&place(b))
+        .then_with(|| a.service.cmp(&b.service))
+        .then_with(|| a.template.cmp(&b.template))
+        .then_with(|| a.method.cmp(&b.method))
+        .then_with(|| a.subject.cmp(&b.subject))
+        .then_with(|| a.id.cmp(&b.id))
+        .then_with(|| a.document.cmp(&b.document))
 }
 
 /// A service without documents: one finding, if it has any endpoint worth one.

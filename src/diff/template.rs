@@ -1,9 +1,10 @@
 //! Templates of the inventory, taken apart again.
 //!
-//! Takes the text of a template as a view holds it, gives its parts. Never decodes: literals stand in a view as they
-//! are meant.
+//! Takes the text of a template as a view holds it, gives its parts. Literals are percent-decoded, as they are in
+//! documented paths: a view escapes what would be read as a delimiter or a parameter.
 
 use crate::inventory::documented::Part;
+use crate::spec::percent_decode;
 
 /// Reads a template such as `/users/{userId}/files/{name}.{ext}`. A parameter that ends with `*`, `+` or `...`, or the
 /// segment `*` or `**`, stands for all the rest of the path.
@@ -19,13 +20,13 @@ fn segment(text: &str) -> Part {
     let mut rest = text;
     while let Some((literal, name, after)) = next_parameter(rest) {
         if !literal.is_empty() {
-            pieces.push(Err(literal.to_owned()));
+            pieces.push(Err(percent_decode(literal)));
         }
         pieces.push(Ok(name.to_owned()));
         rest = after;
     }
     if !rest.is_empty() {
-        pieces.push(Err(rest.to_owned()));
+        pieces.push(Err(percent_decode(rest)));
     }
     match pieces.as_slice() {
         [Ok(name)] if name.ends_with(['*', '+']) || name.ends_with("...") => Part::CatchAll(name.clone()),
@@ -67,6 +68,8 @@ mod tests {
                 Part::Literal("x{*".to_owned()),
             ]
         );
+        let escaped = ["a b".to_owned(), "宠物".to_owned(), "{x}".to_owned()].map(Part::Literal);
+        assert_eq!(parse("/a%20b/%E5%AE%A0%E7%89%A9/%7Bx%7D"), escaped);
         assert!(matches!(parse("/files/{path*}").as_slice(), [_, Part::CatchAll(_)]));
         assert!(matches!(parse("/files/*").as_slice(), [_, Part::CatchAll(_)]));
     }

@@ -117,6 +117,8 @@ pub(super) fn service(service: &ServiceView, endpoints: &[&EndpointView]) -> Fin
 pub(super) fn unseen(operation: &Operation, path: &[Part], services: &[&ServiceView]) -> Finding {
     let calls: u64 = services.iter().map(|s| s.calls).sum();
     let template = written(path);
+    let variant = operation.variant.as_ref().map(|v| v.text.as_str());
+    let tail = variant.unwrap_or_default();
     let origin = services.first().map(|s| s.origin()).unwrap_or_default();
     let others = match services.len() {
         0 | 1 => String::new(),
@@ -124,23 +126,23 @@ pub(super) fn unseen(operation: &Operation, path: &[Part], services: &[&ServiceV
     };
     let deprecated = if operation.deprecated { " (documented as deprecated)" } else { "" };
     let message = if services.is_empty() {
-        format!("{} {template}{deprecated}: not seen, and neither was any of its servers", operation.method)
+        format!("{} {template}{tail}{deprecated}: not seen, and neither was any of its servers", operation.method)
     } else {
         format!(
-            "{} {template}{deprecated}: not seen among {} of {origin}{others}",
+            "{} {template}{tail}{deprecated}: not seen among {} of {origin}{others}",
             operation.method,
             counted(calls, "call")
         )
     };
     Finding {
-        id: id(FindingKind::Unseen, &origin, &operation.method, &structure(path), ""),
+        id: id(FindingKind::Unseen, &origin, &operation.method, &structure(path), tail),
         kind: FindingKind::Unseen,
         service: origin,
         service_id: services.first().map(|s| s.id.clone()),
         method: Some(operation.method.clone()),
         template: Some(template),
         endpoint_id: None,
-        subject: None,
+        subject: variant.map(str::to_owned),
         message,
         calls: 0,
         first_seen: Timestamp::default(),

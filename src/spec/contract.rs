@@ -76,6 +76,8 @@ pub struct Operation {
 /// What tells an operation from others of the same path and method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Variant {
+    /// As written: `?Action=List`, `#List`.
+    pub text: String,
     /// Names of query parameters that must be there.
     pub query: Vec<String>,
 }

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum SpecError {
     /// The file could not be read.
-    #[error("{file}: {reason}")]
+    #[error("{}: {}", Plain(.file), Plain(.reason))]
     Unreadable {
         /// The file.
         file: String,
@@ -18,7 +18,7 @@ pub enum SpecError {
         reason: String,
     },
     /// The text is neither JSON nor YAML.
-    #[error("{file}{}: not {format}: {reason}", At(*.line, *.column))]
+    #[error("{}{}: not {format}: {}", Plain(.file), At(*.line, *.column), Plain(.reason))]
     Syntax {
         /// The file.
         file: String,
@@ -32,7 +32,7 @@ pub enum SpecError {
         reason: String,
     },
     /// A limit was reached.
-    #[error("{file}: over the limit `{limit}` ({value}); if the document is sound, raise it")]
+    #[error("{}: over the limit `{limit}` ({value}); if the document is sound, raise it", Plain(.file))]
     Limit {
         /// The file.
         file: String,
@@ -42,7 +42,7 @@ pub enum SpecError {
         value: usize,
     },
     /// A document of another kind.
-    #[error("{file}: this is {what}; {remedy}")]
+    #[error("{}: this is {}; {remedy}", Plain(.file), Plain(.what))]
     Foreign {
         /// The file.
         file: String,
@@ -66,6 +66,18 @@ impl fmt::Display for At {
     }
 }
 
+/// Text of a document on a terminal: control characters are shown, not sent.
+struct Plain<'t>(&'t str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        self.0
+            .chars()
+            .try_for_each(|c| if c.is_control() { write!(f, "{}", c.escape_default()) } else { f.write_char(c) })
+    }
+}
+
 /// Something in a document that had to be guessed, mended or left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
@@ -81,13 +93,13 @@ pub struct Warning {
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.file)?;
+        write!(f, "{}", Plain(&self.file))?;
         if let Some(line) = self.line {
             write!(f, ":{line}")?;
         }
         if !self.pointer.is_empty() {
-            write!(f, "#{}", self.pointer)?;
+            write!(f, "#{}", Plain(&self.pointer))?;
         }
-        write!(f, ": {}", self.message)
+        write!(f, ": {}", Plain(&self.message))
     }
 }

@@ -14,6 +14,8 @@ mod server;
 mod text;
 mod walk;
 
+pub(crate) use documents::percent_decode;
+
 pub use contract::{Contract, Operation, QueryParameter, Response, StatusKey, Variant, Version, structure};
 pub use error::{SpecError, Warning};
 pub use server::{HostRule, ServerRule, ServicePattern};

@@ -13,8 +13,8 @@ pub struct Template {
     pub segments: Vec<Part>,
     /// Names of query parameters that the template itself holds.
     pub query: Vec<String>,
-    /// Had it a query or a fragment?
-    pub variant: bool,
+    /// Its query or fragment, with the delimiter; empty when it has none.
+    pub variant: String,
     /// What was odd.
     pub remarks: Vec<String>,
 }
@@ -35,7 +35,7 @@ pub fn template(text: &str, spans: &dyn Fn(&str) -> bool) -> Template {
     }
     let (path, tail) = split_outside(path, &['?', '#']);
     if let Some(tail) = tail {
-        out.variant = true;
+        out.variant = tail.to_owned();
         if let Some(query) = tail.strip_prefix('?') {
             let query = query.split('#').next().unwrap_or_default();
             out.query = query
@@ -272,11 +272,11 @@ mod tests {
         let action = read("/?Action=List&Version=2010-05-08");
         assert_eq!(action.segments, []);
         assert_eq!(action.query, ["Action", "Version"]);
-        assert!(action.variant);
+        assert_eq!(action.variant, "?Action=List&Version=2010-05-08");
         let fragment = read("/foo#X-Amz-Target=Do.It");
-        assert_eq!((fragment.segments, fragment.variant), (vec![literal("foo")], true));
+        assert_eq!((fragment.segments, fragment.variant.as_str()), (vec![literal("foo")], "#X-Amz-Target=Do.It"));
         let rfc6570 = read("/pets{?page,size*}");
-        assert_eq!((rfc6570.segments, rfc6570.variant), (vec![literal("pets")], false));
+        assert_eq!((rfc6570.segments, rfc6570.variant.as_str()), (vec![literal("pets")], ""));
         assert_eq!(rfc6570.query, ["page", "size"]);
     }
 

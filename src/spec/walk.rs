@@ -346,7 +346,8 @@ impl<'d> Walk<'d> {
         Operation {
             servers: self.servers(bases, &template.segments),
             path: written.split(['?', '#']).next().unwrap_or(written).to_owned(),
-            variant: template.variant.then_some(Variant { query: template.query }),
+            variant: (!template.variant.is_empty())
+                .then_some(Variant { text: template.variant, query: template.query }),
             deprecated: flag(&chain, "deprecated"),
             responses: self.responses(&chain, top),
             request_types: self.request_types(&chain, top, &parameters),

@@ -307,6 +307,14 @@ fn a_chain_of_files_is_followed_to_its_end() {
 }
 
 #[test]
+fn a_document_cannot_move_the_cursor() {
+    let (_, warnings) = text("openapi: 3.0.0\npaths: {\"\\e[2Ja\": {get: {}}}").unwrap();
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings.iter().all(|w| !w.to_string().contains('\u{1b}')), "{warnings:?}");
+    assert!(!refusal("openapi: \"9.\\e[2J\"\npaths: {}").contains('\u{1b}'));
+}
+
+#[test]
 fn prefixes_and_overrides() {
     let options = Options {
         strip_prefix: Some("/api".to_owned()),
