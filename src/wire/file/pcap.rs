@@ -68,7 +68,8 @@ pub(super) fn at_hand(header: &Header, bytes: &[u8]) -> Option<Located> {
     let (seconds, fraction) = (word(record, 0, false), word(record, 4, false));
     let (len, wire_len) = (word(record, 8, false), word(record, 12, false));
     let whole = header.record + len as usize;
-    if header.big_endian || len == 0 || len as usize > FRAME_MAX || bytes.len() < whole {
+    let usual = len != 0 && len as usize <= FRAME_MAX && wire_len as usize <= FRAME_MAX;
+    if header.big_endian || !usual || bytes.len() < whole {
         return None;
     }
     Some(Located {
@@ -93,12 +94,15 @@ pub(super) fn step<R: Read>(header: &mut Header, window: &mut Window<R>) -> io::
         let len = word(record, 8, header.big_endian) as usize;
         let wire_len = word(record, 12, header.big_endian);
         // An empty record is rare, and at this place of a file header is a zero.
-        if len == 0 || len > FRAME_MAX {
+        if len == 0 || len > FRAME_MAX || wire_len as usize > FRAME_MAX {
             if another_file(header, window)? {
                 continue;
             }
-            if len > 0 {
+            if len > FRAME_MAX {
                 return Ok(Step::Bad("a record with an impossible length"));
+            }
+            if !followed(header, window, header.record + len)? {
+                return Ok(Step::Bad("a record that is none"));
             }
         }
         let whole = header.record + len;
@@ -124,6 +128,23 @@ fn another_file<R: Read>(header: &mut Header, window: &mut Window<R>) -> io::Res
     *header = next;
     window.consume(FILE_HEADER);
     Ok(true)
+}
+
+/// Is a doubtful record of `whole` bytes followed by something, or by the end of the file? If not, it is damage that happens to look like one:
+/// a hole full of zeros, for instance.
+#[cold]
+fn followed<R: Read>(header: &Header, window: &mut Window<R>, whole: usize) -> io::Result<bool> {
+    if !window.ensure(whole + RECORD_HEADER)? {
+        return Ok(window.bytes().len() <= whole);
+    }
+    let own = window.bytes().first_chunk::<RECORD_HEADER>().is_some_and(|r| *r != [0; RECORD_HEADER]);
+    let behind = window.bytes().get(whole..).and_then(|b| b.first_chunk::<RECORD_HEADER>());
+    Ok(own
+        && behind.is_some_and(|next| {
+            let len = word(next, 8, header.big_endian) as usize;
+            let fraction = u64::from(word(next, 4, header.big_endian));
+            *next != [0; RECORD_HEADER] && len <= FRAME_MAX && fraction * header.unit < 1_000_000_000
+        }))
 }
 
 /// Goes forward to a believable record that is followed by another one or by the end of the file. `false` when there is none.

@@ -160,6 +160,22 @@ fn reading_goes_on_behind_a_broken_record() {
 }
 
 #[test]
+fn a_hole_of_zeros_is_no_sequence_of_empty_records() {
+    let records: Vec<_> = (0..20_u32).map(|i| (1_700_000_000 + i, i, &b"some bytes of a frame"[..], 21)).collect();
+    let mut bytes = pcap(false, 0xa1b2_c3d4, 1, &records);
+    let fifth = 24 + 4 * 37;
+    bytes[fifth..fifth + 100].fill(0);
+    let mut reader = Reader::open("a.pcap", &bytes[..]).unwrap();
+    let got = read_all(&mut reader).unwrap();
+    let seconds: Vec<_> = got.iter().map(|g| g.0 / 1_000_000_000 - 1_700_000_000).collect();
+    assert_eq!(seconds, (0..4).chain(7..20).collect::<Vec<_>>(), "the fifth to seventh are gone");
+    assert_eq!(reader.oddities.get(Oddity::FileBadBlock), 1);
+    // A wire length that cannot be does no harm where the records line up.
+    let odd = pcap(false, 0xa1b2_c3d4, 1, &[(7, 5, b"abc", u32::MAX), (8, 6, b"", 0), (9, 6, b"de", u32::MAX)]);
+    assert_eq!(all(&odd).0.len(), 3);
+}
+
+#[test]
 fn damage_to_the_end_is_an_error_that_names_the_place() {
     let mut bytes = pcap(false, 0xa1b2_c3d4, 1, &[(7, 5, b"abc", 3)]);
     bytes.extend([0xee; 3000]);
