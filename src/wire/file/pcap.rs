@@ -130,21 +130,20 @@ fn another_file<R: Read>(header: &mut Header, window: &mut Window<R>) -> io::Res
     Ok(true)
 }
 
-/// Is a doubtful record of `whole` bytes followed by something, or by the end of the file? If not, it is damage that happens to look like one:
-/// a hole full of zeros, for instance.
+/// Is a doubtful record of `whole` bytes followed by another one, or by the end of what there is? If not, it is damage that happens to look
+/// like one: a hole full of zeros, for instance.
 #[cold]
 fn followed<R: Read>(header: &Header, window: &mut Window<R>, whole: usize) -> io::Result<bool> {
-    if !window.ensure(whole + RECORD_HEADER)? {
-        return Ok(window.bytes().len() <= whole);
+    const ZEROS: &[u8] = &[0; RECORD_HEADER];
+    let more = window.ensure(whole + RECORD_HEADER)?;
+    let bytes = window.bytes();
+    if bytes.starts_with(ZEROS) {
+        return Ok(false);
     }
-    let own = window.bytes().first_chunk::<RECORD_HEADER>().is_some_and(|r| *r != [0; RECORD_HEADER]);
-    let behind = window.bytes().get(whole..).and_then(|b| b.first_chunk::<RECORD_HEADER>());
-    Ok(own
-        && behind.is_some_and(|next| {
-            let len = word(next, 8, header.big_endian) as usize;
-            let fraction = u64::from(word(next, 4, header.big_endian));
-            *next != [0; RECORD_HEADER] && len <= FRAME_MAX && fraction * header.unit < 1_000_000_000
-        }))
+    let Some(next) = bytes.get(whole..).and_then(|b| b.first_chunk::<RECORD_HEADER>()) else { return Ok(!more) };
+    let len = word(next, 8, header.big_endian) as usize;
+    let fraction = u64::from(word(next, 4, header.big_endian));
+    Ok(next != ZEROS && len <= FRAME_MAX && fraction * header.unit < 1_000_000_000)
 }
 
 /// Goes forward to a believable record that is followed by another one or by the end of the file. `false` when there is none.
