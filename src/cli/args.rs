@@ -313,7 +313,10 @@ pub(crate) enum FailOn {
 
 impl FailOn {
     pub(crate) fn matches(self, kind: FindingKind) -> bool {
-        self == Self::Any || self == Self::Kind(kind)
+        match self {
+            Self::Any => true,
+            Self::Kind(asked) => kind.counts_as(asked),
+        }
     }
 }
 
@@ -379,6 +382,7 @@ mod tests {
         assert!(scan.against.fail_on.iter().any(|f| f.matches(FindingKind::Zombie)));
         assert!(!scan.against.fail_on.iter().any(|f| f.matches(FindingKind::Unseen)));
         assert!(FailOn::Any.matches(FindingKind::Unseen));
+        assert!(FailOn::Kind(FindingKind::Shadow).matches(FindingKind::UndocumentedService), "all of it is shadow");
         let error = parse("shadowtap scan -r a --fail-on shadows").unwrap_err();
         assert!(error.to_string().contains("undocumented-method"), "{error}");
     }

@@ -20,7 +20,7 @@ pub(crate) fn run(args: &DiffArgs, screen: &Screen) -> Result<ExitCode, Failure>
     let mut kept = kept::inventory(&args.kept)?;
     // Documented routes win over what was learnt from the traffic.
     kept.inventory.set_documented(contracts.iter().flat_map(|c| c.routes()).collect());
-    let view = kept.view();
+    let view = documents::settle(&mut kept.inventory, &contracts, |i| i.view(&kept.ledger, &kept.oddities));
     let found = diff(&view, &contracts);
     let meta = Meta { sources: vec![kept.dir.display().to_string()], filter: None, notes: kept.notes };
     output::show(&view, Some(&found), &meta, Parts::Findings, &args.output, screen)?;

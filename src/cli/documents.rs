@@ -6,6 +6,8 @@
 use super::args::Against;
 use super::exit::Failure;
 use crate::config;
+use crate::diff;
+use crate::inventory::{Inventory, View};
 use crate::report::{figures, visible};
 use crate::spec::Contract;
 
@@ -31,6 +33,17 @@ fn typed(against: &Against) -> Vec<config::Spec> {
         ..config::Spec::at(file)
     };
     against.spec.iter().map(spec).collect()
+}
+
+/// The view to hold against documents: the learner is told which service each of them is about, which for a document
+/// without a matching server only the traffic shows.
+pub(crate) fn settle(inventory: &mut Inventory, contracts: &[Contract], view: impl Fn(&Inventory) -> View) -> View {
+    let first = view(inventory);
+    if contracts.is_empty() {
+        return first;
+    }
+    inventory.set_documented(diff::routes(&first, contracts));
+    view(inventory)
 }
 
 /// Reads one, as the configuration or the command line describes it.

@@ -25,8 +25,10 @@ pub(crate) struct Kept {
     pub(crate) inventory: Inventory,
     /// What is to be known about it, in sentences.
     pub(crate) notes: Vec<String>,
-    ledger: Ledger,
-    oddities: Oddities,
+    /// What the sensor saw and did not see.
+    pub(crate) ledger: Ledger,
+    /// What was strange.
+    pub(crate) oddities: Oddities,
 }
 
 impl Kept {

@@ -47,8 +47,8 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
     ledger.dropped_packets += dropped;
     let mut oddities = pipeline.oddities();
     oddities.merge(&of_files);
-    let inventory = pipeline.into_observer().sink;
-    let view = inventory.view(&ledger, &oddities);
+    let mut inventory = pipeline.into_observer().sink;
+    let view = documents::settle(&mut inventory, &contracts, |inventory| inventory.view(&ledger, &oddities));
     if let Some(keeper) = keeper {
         keeper.add(inventory, &config.inventory, &ledger, &oddities, view.calls())?;
     }

@@ -195,9 +195,10 @@ fn overlapping(view: &View, contract: usize, document: &Contract) -> Vec<Attachm
 }
 
 /// The routes of contracts, pinned to the services that they are held against. Told to the learner of templates, they
-/// name path parameters and keep literals apart where a document's own servers do not lead to the service.
+/// name path parameters and keep literals apart where a document's own servers do not lead to the service; and a
+/// document that states no host does not name the paths of services that it is not about.
 pub fn routes(view: &View, contracts: &[Contract]) -> Vec<Route> {
-    let mut out: Vec<Route> = contracts.iter().flat_map(Contract::routes).collect();
+    let mut out: Vec<Route> = contracts.iter().flat_map(Contract::routes).filter(|r| r.host.is_some()).collect();
     for attachment in attach(view, contracts) {
         let service = &view.services[attachment.service];
         for operation in &contracts[attachment.contract].operations {

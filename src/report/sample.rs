@@ -140,7 +140,7 @@ pub fn diff() -> Diff {
             services: vec!["http://shop.example:8080".to_owned()],
             operations: 20,
             seen: 4,
-            notes: Vec::new(),
+            notes: vec!["held against it because 3 of its 9 telling paths were seen there".to_owned()],
         }],
         findings: vec![
             finding(FindingKind::Shadow, "GET", "/internal/debug/{id}", None, 101),

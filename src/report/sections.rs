@@ -141,6 +141,7 @@ fn documents(documents: &[DocumentSummary]) -> Markup {
                             td {
                                 @if d.services.is_empty() { span.quiet { "no service in this traffic" } }
                                 @for service in &d.services { div { (visible(service)) } }
+                                @for note in &d.notes { div.quiet { (visible(note)) } }
                             }
                             td.n { (exact(d.seen)) " of " (exact(d.operations)) }
                             td { meter min="0" max=(d.operations.max(1)) value=(d.seen) title=(percent(d.seen, d.operations)) {} }

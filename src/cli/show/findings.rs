@@ -28,6 +28,9 @@ pub(crate) fn findings(diff: &Diff, screen: &Screen, cut: Cut, rest: &str) -> St
             things(d.operations, "operation", "operations"),
             percent(d.seen, d.operations)
         ));
+        for note in &d.notes {
+            out.push_str(&format!("    {}\n", tones.paint(Tone::Quiet, &safe(note))));
+        }
     }
     if diff.findings.is_empty() {
         out.push_str("\n  Nothing in this traffic differs from the documents.\n");
