@@ -28,7 +28,11 @@ impl<'a> Parent<'a> {
     /// What stands before the children of a literal at a place with this parent.
     pub(super) fn below(self, word: &'a str) -> Self {
         let at_base = matches!(self, Self::Root | Self::Base);
-        if (at_base && BASE.contains(&word)) || is_version(word) { Self::Base } else { Self::Word(word) }
+        if (at_base && (BASE.contains(&word) || is_number(word))) || is_version(word) {
+            Self::Base
+        } else {
+            Self::Word(word)
+        }
     }
 }
 
@@ -63,6 +67,9 @@ const SELF_WORDS: [&str; 40] = [
     "register", "recent", "mine", "filter", "suggest", "_search",
 ];
 
+/// Forms of an answer: side by side they are values of one parameter.
+const FORMATS: [&str; 10] = ["json", "xml", "csv", "yaml", "yml", "html", "txt", "rss", "atom", "jsonp"];
+
 /// Words of one place from which on they are values even where little else says so.
 const MANY: usize = 40;
 
@@ -74,6 +81,10 @@ pub(super) fn is_version(word: &str) -> bool {
         || word.starts_with('v')
             && ["alpha", "beta", "rc"].iter().any(|s| word.trim_end_matches(|c: char| c.is_ascii_digit()).ends_with(s))
             && rest.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_number(word: &str) -> bool {
+    word.bytes().all(|b| b.is_ascii_digit())
 }
 
 /// Does a word look like a code that was given, not a name that was chosen? `router_2`, `TK-48213`, `7`.
@@ -101,6 +112,8 @@ pub(super) fn judge(parent: Parent<'_>, children: &[Child<'_>], values: bool, li
     let family = family(parent, children, values);
     let words = children.iter().filter(|c| is_open(c)).count();
     let crowd = crowd(parent, children, values, listed);
+    let is_format = |word: &str| FORMATS.iter().any(|f| f.eq_ignore_ascii_case(word));
+    let formats = children.len() >= 2 && children.iter().all(|c| is_format(c.word));
     children
         .iter()
         .map(|child| {
@@ -113,7 +126,7 @@ pub(super) fn judge(parent: Parent<'_>, children: &[Child<'_>], values: bool, li
             if !is_open(child) {
                 return false;
             }
-            family.contains(child.word) || (crowd && words > 0 && child.words.is_empty())
+            formats || family.contains(child.word) || (crowd && words > 0 && child.words.is_empty())
         })
         .collect()
 }
@@ -123,20 +136,15 @@ fn is_open(child: &Child<'_>) -> bool {
     !is_version(child.word) && !looks_given(child.word) && !SELF_WORDS.contains(&child.word)
 }
 
-/// A code is a value, except one alone where a version or a name of the API stands.
+/// A code is a value, except where the name or the version of an API stands (`/1/members`, `/api/0/projects`): there a few
+/// numbers with sub-resources of their own are literals, whatever else was asked of the root.
 fn given_is_value(parent: Parent<'_>, child: &Child<'_>, given: usize, values: bool, all: usize) -> bool {
-    if values || given > 1 {
-        return true;
+    if matches!(parent, Parent::Root | Parent::Base) {
+        let base = is_number(child.word) && child.words.len() >= 2;
+        return !base && (given > 2 || (values && !is_number(child.word)));
     }
-    match parent {
-        Parent::Root | Parent::Base => false,
-        _ => {
-            all > 1
-                || child.calls < 3
-                || child.word.bytes().all(|b| b.is_ascii_digit())
-                || matches!(parent, Parent::Word(w) if is_plural(w))
-        }
-    }
+    let in_collection = matches!(parent, Parent::Word(word) if is_plural(word));
+    values || given > 1 || all > 1 || child.calls < 3 || is_number(child.word) || in_collection
 }
 
 /// The words that share sub-resources by name: `/orgs/{acme, initech}/members`.
@@ -145,7 +153,7 @@ fn family<'a>(parent: Parent<'_>, children: &[Child<'a>], values: bool) -> BTree
     let inner: Vec<_> = open.iter().filter(|c| !c.words.is_empty()).collect();
     let mut under = BTreeMap::<&str, usize>::new();
     for child in &inner {
-        for word in child.words.iter().filter(|w| !SELF_WORDS.contains(w)) {
+        for word in child.words.iter().filter(|w| !SELF_WORDS.contains(w) && !is_version(w)) {
             *under.entry(word).or_default() += 1;
         }
     }
@@ -160,7 +168,7 @@ fn family<'a>(parent: Parent<'_>, children: &[Child<'a>], values: bool) -> BTree
     }
     let enough = match parent {
         Parent::Root | Parent::Base => shared.len() >= 4 && members.len() * 10 >= open.len() * 9 && members.len() >= 3,
-        Parent::Parameter => members.len() >= 3 && shared.len() >= 2 && members.len() * 4 >= inner.len() * 3,
+        Parent::Parameter => members.len() >= 5 && shared.len() >= 3 && members.len() * 4 >= inner.len() * 3,
         Parent::Word(_) => members.len() >= 2 && members.len() * 2 >= inner.len(),
     };
     if members.is_empty() || !enough || common < own * 2 || (values && members.len() < 3) {
