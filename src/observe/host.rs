@@ -11,15 +11,14 @@ use super::record::Span;
 /// Longest host name (RFC 1035, 2.3.4).
 const HOST_MAX: usize = 253;
 
-/// Lower-case form of the bytes that host names are made of, 0 for all others. The underscore is no host name's by
+/// The bytes that host names are made of; 0 for all others. The underscore is no host name's by
 /// the letter (RFC 952), yet in daily use.
 static NAME: [u8; 256] = {
-    let mut table = [0; 256];
+    let mut table = [0u8; 256];
     let mut b = 0;
     while b < 256 {
         table[b] = match b as u8 {
-            c @ (b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_') => c,
-            c @ b'A'..=b'Z' => c | 0x20,
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => 1,
             _ => 0,
         };
         b += 1;
@@ -33,31 +32,23 @@ pub(super) fn append(host: &[u8], text: &mut String) -> Option<Span> {
     if host.first() == Some(&b'[') {
         return append_ipv6(host, text);
     }
-    let start = text.len();
-    let mut good = !host.is_empty();
-    for (i, &byte) in host.iter().enumerate() {
-        let letter = NAME[byte as usize];
-        if letter == 0 {
-            good = byte == b':' && i > 0 && host[i + 1..].iter().all(u8::is_ascii_digit);
-            break;
-        }
-        text.push(letter as char);
-    }
-    if text.as_bytes().last() == Some(&b'.') && text.len() > start {
-        text.pop();
-    }
-    let name = text.as_bytes().get(start..).unwrap_or_default();
+    let end = host.iter().position(|b| NAME[*b as usize] == 0).unwrap_or(host.len());
+    let port = match host.get(end) {
+        None => true,
+        Some(b':') => host[end + 1..].iter().all(u8::is_ascii_digit),
+        Some(_) => false,
+    };
+    let name = host[..end].strip_suffix(b".").unwrap_or(&host[..end]);
     // A name has a letter or a digit, and no empty label.
-    good &= name.len() <= HOST_MAX
-        && name.iter().any(u8::is_ascii_alphanumeric)
-        && name[0] != b'.'
-        && !name.windows(2).any(|w| w == b"..");
-    if good {
-        Some(Span { start: start as u32, end: text.len() as u32 })
-    } else {
-        text.truncate(start);
-        None
+    let empty_label = name.first() == Some(&b'.') || name.windows(2).any(|w| w == b"..");
+    if !port || empty_label || name.len() > HOST_MAX || !name.iter().any(u8::is_ascii_alphanumeric) {
+        return None;
     }
+    let span = super::record::append(text, std::str::from_utf8(name).ok()?);
+    if let Some(kept) = text.get_mut(span.start as usize..) {
+        kept.make_ascii_lowercase();
+    }
+    Some(span)
 }
 
 #[cold]

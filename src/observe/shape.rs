@@ -162,7 +162,9 @@ fn mixed(text: &[u8], tally: Tally) -> Kind {
     if letters == 0 {
         return numeric(text, tally);
     }
-    if text.len() == 36 && tally.lane(DASH) == 4 && is_uuid(text) {
+    // 32 hexadecimal digits and four hyphens: only where the hyphens are is left to be seen.
+    let hexadecimal = digits + tally.lane(HEX) == 32 && letters == tally.lane(HEX);
+    if text.len() == 36 && tally.lane(DASH) == 4 && hexadecimal && [8, 13, 18, 23].iter().all(|i| text[*i] == b'-') {
         return Kind::Uuid;
     }
     if text[0].is_ascii_digit() && is_date(text) {
@@ -336,6 +338,9 @@ fn is_wordlike(letters: &[u8]) -> bool {
     }
     if len > WORD_MAX {
         return false;
+    }
+    if len < 16 && !letters.iter().any(u8::is_ascii_uppercase) {
+        return true;
     }
     let (mut humps, mut bare, mut vowels) = (0, 0, 0);
     let (mut consonants, mut longest) = (0, 0);

@@ -58,6 +58,8 @@ pub(super) struct Parts<'a> {
 impl Parts<'_> {
     /// Reads path and query. Gives whether the path ended with a slash, other than the root's.
     pub(super) fn read(&mut self, key: &Key, rest: &[u8]) -> bool {
+        // One look at the whole is cheaper than one at each piece.
+        let text = std::str::from_utf8(rest).ok();
         let mut at = 0;
         let mut trailing = false;
         while let Some(&first) = rest.get(at) {
@@ -73,7 +75,7 @@ impl Parts<'_> {
                 b'#' => break,
                 _ => {
                     trailing = false;
-                    at = self.segment(key, rest, at);
+                    at = self.segment(key, rest, text, at);
                 }
             }
         }
@@ -82,7 +84,7 @@ impl Parts<'_> {
 
     /// Reads the segment that begins at `start`; gives where it ended.
     #[inline]
-    fn segment(&mut self, key: &Key, rest: &[u8], start: usize) -> usize {
+    fn segment(&mut self, key: &Key, rest: &[u8], text: Option<&str>, start: usize) -> usize {
         let mut tally = Tally::default();
         let mut end = start;
         while let Some(&byte) = rest.get(end) {
@@ -95,7 +97,8 @@ impl Parts<'_> {
         match rest.get(end) {
             None | Some(b'/' | b'?' | b'#') => {
                 // Every byte passed the tally, so all are printable ASCII.
-                self.keep(key, plain, shape::tallied(plain, tally));
+                let text = text.and_then(|t| t.get(start..end));
+                self.keep(key, plain, text, shape::tallied(plain, tally));
                 end
             }
             Some(_) => self.escaped(key, rest, start, end),
@@ -112,21 +115,22 @@ impl Parts<'_> {
         let mut decoded = std::mem::take(self.scratch);
         decode(name, false, &mut decoded);
         if !decoded.is_empty() {
-            self.keep(key, &decoded, shape::segment(&decoded));
+            self.keep(key, &decoded, std::str::from_utf8(&decoded).ok(), shape::segment(&decoded));
         }
         *self.scratch = decoded;
         end
     }
 
+    /// Keeps a segment; `text` is `bytes` where they are text.
     #[inline(always)]
-    fn keep(&mut self, key: &Key, text: &[u8], kind: Kind) {
+    fn keep(&mut self, key: &Key, bytes: &[u8], text: Option<&str>, kind: Kind) {
         if self.segments.len() >= MAX_SEGMENTS {
             return;
         }
-        let kept = kind.keeps_text() || (kind == Kind::Integer && text.len() <= 2);
-        let segment = match std::str::from_utf8(text) {
-            Ok(text) if kept => SegmentSpan { kind, hash: 0, text: append(self.text, text) },
-            _ => SegmentSpan { kind, hash: key.hash(text), text: Span::default() },
+        let kept = kind.keeps_text() || (kind == Kind::Integer && bytes.len() <= 2);
+        let segment = match text {
+            Some(text) if kept => SegmentSpan { kind, hash: 0, text: append(self.text, text) },
+            _ => SegmentSpan { kind, hash: key.hash(bytes), text: Span::default() },
         };
         self.segments.push(segment);
     }

@@ -193,11 +193,31 @@ impl<S: Sink> Observer for Watch<S> {
     }
 }
 
+/// Values of Content-Type that most messages have, and their media types: recognised whole, so that they need not be
+/// looked at byte by byte.
+const USUAL_TYPES: [(&[u8], &str); 8] = [
+    (b"application/json", "application/json"),
+    (b"application/json; charset=utf-8", "application/json"),
+    (b"application/json;charset=utf-8", "application/json"),
+    (b"application/json;charset=UTF-8", "application/json"),
+    (b"text/html; charset=utf-8", "text/html"),
+    (b"text/html", "text/html"),
+    (b"text/plain", "text/plain"),
+    (b"application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+];
+
 /// Appends the media type of a Content-Type field in lower case, without parameters (RFC 9110, 8.3.1); empty where
 /// there is none or where it is not one.
 #[inline]
 fn media_type(fields: Fields<'_>, text: &mut String) -> Span {
     let Some(value) = fields.get("content-type") else { return Span::default() };
+    match USUAL_TYPES.iter().find(|(usual, _)| *usual == value) {
+        Some((_, name)) => append(text, name),
+        None => unusual_type(value, text),
+    }
+}
+
+fn unusual_type(value: &[u8], text: &mut String) -> Span {
     let end = value.iter().position(|b| matches!(b, b';' | b',')).unwrap_or(value.len());
     let name = value[..end].trim_ascii();
     let token = |b: &u8| b.is_ascii_alphanumeric() || b"/!#$&-^_.+".contains(b);
