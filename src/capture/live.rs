@@ -7,7 +7,7 @@ use std::io::{PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -196,17 +196,25 @@ impl Live {
         Ok(Polled::Idle)
     }
 
-    /// Hands over what is in the ring already, without waiting, stopped or not: the last thing to do before letting go. Gives how many.
+    /// Hands over what has been captured by now, stopped or not: the last thing to do before letting go. Gives how many.
+    ///
+    /// Waits for up to two block times: frames in a block that is not full are in the ring, but not to be seen before.
     ///
     /// # Errors
     /// As [`Live::poll`].
     pub fn drain(&mut self, mut take: impl FnMut(&Frame<'_>)) -> Result<usize, CaptureError> {
         let mut all = 0;
+        let end = Instant::now() + 2 * Duration::from_millis(BLOCK_MILLIS as u64);
         // On a busy link the ring never runs dry.
         for _ in 0..DRAIN_MAX {
-            match self.dispatch(&mut take)? {
-                0 => break,
-                got => all += got,
+            let got = self.dispatch(&mut take)?;
+            all += got;
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if got == 0 {
+                self.wait_for(left, &mut [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN)])?;
             }
         }
         Ok(all)
@@ -224,9 +232,12 @@ impl Live {
     }
 
     fn wait(&self, timeout: Duration) -> Result<(), CaptureError> {
-        let mut fds =
-            [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN), PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
+        let woken = PollFd::new(self.woken.as_fd(), PollFlags::POLLIN);
+        self.wait_for(timeout, &mut [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN), woken])
+    }
+
+    fn wait_for(&self, timeout: Duration, fds: &mut [PollFd<'_>]) -> Result<(), CaptureError> {
+        match poll(fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(e) => Err(refused(&self.interface, e.desc())),
         }
@@ -272,7 +283,6 @@ fn refused(interface: &str, message: &str) -> CaptureError {
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
-    use std::time::Instant;
 
     use super::*;
 
