@@ -181,8 +181,9 @@ fn numeric(text: &[u8], tally: Tally) -> Kind {
     let (digits, dots, dashes) = (tally.lane(DIGIT), tally.lane(DOT), tally.lane(DASH));
     let head = text[0];
     if digits == 0 {
-        // Dots and dashes alone: `.`, `..`, `-`, `...`
-        return Kind::Text;
+        // Joints alone. Dots are what a confused client sends; `/-/` sets an application's own paths apart (Prometheus,
+        // GitLab), `/_/` likewise.
+        return if dots == 0 && text.len() <= 2 { Kind::Word } else { Kind::Text };
     }
     if dashes == 1 && dots == 0 && head == b'-' {
         return Kind::Integer;
@@ -648,7 +649,8 @@ mod tests {
         all(Kind::Coordinates, &["52.5,13.4", "-33.86,151.20"]);
         all(Kind::Phone, &["+4915123456789"]);
         all(Kind::Decimal, &["3.14159", "-2.5", "100.25"]);
-        all(Kind::Text, &["hello world", "caf\u{e9}", "用户", "🦀", "a/b", ".", "..", "100%"]);
+        all(Kind::Text, &["hello world", "caf\u{e9}", "用户", "🦀", "a/b", ".", "..", "---", "100%"]);
+        all(Kind::Word, &["-", "_", "--"]);
         all(Kind::Base64, &["aGVsbG8gd29ybGQ=", "dGVzdA=="]);
         assert_eq!(value(b"true"), Kind::Boolean);
         assert_eq!(segment(b"true"), Kind::Word);
