@@ -48,7 +48,8 @@ pub(super) struct Piece {
 impl Piece {
     pub(super) const NOT_ACKED: u64 = u64::MAX;
 
-    fn end(&self) -> u64 {
+    /// Position behind its last byte.
+    pub(super) fn end(&self) -> u64 {
         self.at + u64::from(self.len)
     }
 }
@@ -159,13 +160,6 @@ impl Hole {
     /// Holds those bytes of a stretch that no piece has yet. Gives how many bytes it kept.
     fn hold(&mut self, what: Piece, bytes: &[u8], scratch: &mut Vec<Piece>) -> usize {
         let (first, last) = self.touched(what.at, what.end());
-        if what.kind == Kind::Fin {
-            // What is held behind it, data or another FIN, was first: then this one is none.
-            if self.pieces.last().is_none_or(|p| p.end() <= what.at && p.kind != Kind::Fin) {
-                self.pieces.push(what);
-            }
-            return 0;
-        }
         if first == last {
             let piece = self.store(what, bytes, what.at, what.end());
             self.pieces.insert(first, piece);

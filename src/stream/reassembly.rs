@@ -6,7 +6,7 @@
 //! twice, never moves one to another offset.
 
 use super::consumer::{Chunk, Close, Consumer, End};
-use super::flow::{Flow, HEADROOM, Half, mark, position};
+use super::flow::{Flow, HEADROOM, Half, NONE, mark, position};
 use super::hole::{Holes, Kind, Piece};
 use crate::base::{Bucket, Ledger, Missing, Oddities, Oddity, Side, Timestamp};
 use crate::wire::{Segment, TcpFlags};
@@ -157,6 +157,8 @@ impl<C: Consumer> Desk<'_, C> {
         let hole = self.holes.get(&half);
         let clean = hole.is_none_or(|h| h.pieces.is_empty());
         if clean && !flow.started(side) && !flow.is(side, mark::EXACT) {
+            // What was acknowledged was so from another beginning.
+            self.holes.free(&mut flow.halves[side.index()]);
             flow.begin(side, seq, false);
             return None;
         }
@@ -316,6 +318,10 @@ impl<C: Consumer> Desk<'_, C> {
         if at < half.next || flow.marks[side.index()] & mark::ENDED != 0 {
             return;
         }
+        // What is held behind it, data or another FIN, was first: then this one is none.
+        if self.holes.get(half).is_some_and(|h| h.pieces.last().is_some_and(|p| p.end() > at || p.kind == Kind::Fin)) {
+            return;
+        }
         if at > half.next {
             if self.holes.ensure(half, slot, side).is_some() {
                 let piece = Piece { at, ts, acked: Piece::NOT_ACKED, len: 0, kind: Kind::Fin };
@@ -328,8 +334,8 @@ impl<C: Consumer> Desk<'_, C> {
         self.end(flow, side, End::Fin, ts);
     }
 
-    /// Delivers what is held as far as it is in order now.
-    fn drain(&mut self, flow: &mut Flow<C::State>, side: Side) {
+    /// Delivers what is held as far as it is in order now. Gives whether that was anything.
+    fn drain(&mut self, flow: &mut Flow<C::State>, side: Side) -> bool {
         let s = side.index();
         let mut pieces = 0;
         let mut fin = None;
@@ -356,7 +362,7 @@ impl<C: Consumer> Desk<'_, C> {
             }
         }
         if pieces == 0 {
-            return;
+            return false;
         }
         self.holes.release(&flow.halves[s], pieces);
         if let Some(ts) = fin {
@@ -366,6 +372,17 @@ impl<C: Consumer> Desk<'_, C> {
             self.holes.release(&flow.halves[s], rest);
             self.end(flow, side, End::Fin, ts);
         }
+        true
+    }
+
+    /// Gives up the hole before the first piece held, and delivers that piece and what is directly behind it. Gives
+    /// `false` when nothing is held.
+    fn give_up_first(&mut self, flow: &mut Flow<C::State>, side: Side) -> bool {
+        let half = flow.halves[side.index()];
+        let Some(first) = self.holes.get(&half).and_then(|h| h.pieces.first()).map(|p| p.at) else { return false };
+        debug_assert!(first > half.next, "what is in order is not held");
+        self.skip(flow, side, first);
+        self.drain(flow, side)
     }
 
     /// Gives up the bytes before a position; none where the direction has ended.
@@ -412,10 +429,8 @@ impl<C: Consumer> Desk<'_, C> {
         while let Some(hole) = self.holes.get_mut(&flow.halves[s])
             && let Some(at) = hole.pieces.first().map(|p| p.at)
             && hole.past_hope(at, now)
-        {
-            self.skip(flow, side, at);
-            self.drain(flow, side);
-        }
+            && self.give_up_first(flow, side)
+        {}
     }
 
     /// Gives up the holes of a half that were waited for long enough. Gives when to look again.
@@ -435,18 +450,16 @@ impl<C: Consumer> Desk<'_, C> {
                 again = Some(due);
                 break;
             }
-            self.skip(flow, side, first.at);
-            self.drain(flow, side);
+            if !self.give_up_first(flow, side) {
+                break;
+            }
         }
         (self.settle(flow), again)
     }
 
     /// Delivers all that is held, with the gaps between.
     fn flush(&mut self, flow: &mut Flow<C::State>, side: Side) {
-        while let Some(at) = self.holes.get(&flow.halves[side.index()]).and_then(|h| h.pieces.first()).map(|p| p.at) {
-            self.skip(flow, side, at);
-            self.drain(flow, side);
-        }
+        while self.give_up_first(flow, side) {}
     }
 
     /// Delivers what can still be delivered, then closes.
@@ -509,17 +522,19 @@ fn synchronise<S>(flow: &mut Flow<S>, segment: &Segment<'_>) -> bool {
             return false;
         }
     }
-    if flow.is(side, mark::SEEN) {
+    let marks = flow.marks[side.index()];
+    if marks & mark::SEEN != 0 {
         let late = flow.first(side).wrapping_sub(first);
         if late > HEADROOM || (late > 0 && flow.started(side) && flow.is(side, mark::EXACT)) {
             return false;
         }
         if late > 0 && !flow.started(side) {
-            if flow.is(side, mark::EXACT) {
-                flow.begin(side, first, true);
-            } else {
-                let half = &mut flow.halves[side.index()];
+            let half = &mut flow.halves[side.index()];
+            if marks & mark::EXACT == 0 {
                 half.next = position(half.next, first);
+            } else if half.hole == NONE {
+                // What is held already has its place from the beginning that was known before.
+                flow.begin(side, first, true);
             }
         }
     } else {

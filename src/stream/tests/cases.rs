@@ -282,6 +282,29 @@ fn hard_case_20_data_behind_fin_has_no_place() {
 }
 
 #[test]
+fn hard_case_20_fin_in_front_of_what_is_held_is_none() {
+    for fin in [0, 3] {
+        let mut b = Bench::new();
+        b.handshake().send(Client, ACK, 0, 0, "abc").send(Client, ACK, 6, 0, "ghi").send(Client, FIN | ACK, fin, 0, "");
+        b.send(Client, FIN | ACK, 4, 0, "").send(Client, ACK, 3, 0, "def");
+        assert_eq!(b.told(Client).end, None);
+        b.finish();
+        assert_eq!(b.text(Client), "abcdefghi");
+    }
+}
+
+#[test]
+fn hard_case_20_late_syn_with_data_behind_what_is_held() {
+    let mut b = Bench::new();
+    // The SYN-ACK tells of a first byte behind the data of the SYN, across the wrap of the sequence space.
+    b.first[0] = 0u32.wrapping_sub(2);
+    b.send(Server, SYN | ACK, -1, 3, "").send(Client, ACK, 6, 0, "ghi").send(Client, SYN, -1, 0, "abc");
+    b.send(Client, ACK, 3, 0, "def");
+    assert_eq!(b.text(Client), "defghi");
+    b.finish();
+}
+
+#[test]
 fn hard_case_20_reset_delivers_what_is_held() {
     let mut b = Bench::new();
     b.handshake().send(Client, ACK, 0, 0, "abc").send(Client, ACK, 6, 0, "ghi").send(Server, RST | ACK, 0, 3, "");
