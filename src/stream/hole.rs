@@ -265,7 +265,6 @@ impl Holes {
     /// The hole of a half, a new one if need be; `None` when the limit of all holes together forbids.
     pub(super) fn ensure(&mut self, half: &mut Half, flow: u32, side: Side) -> Option<&mut Hole> {
         if half.hole == NONE {
-            // A recycled hole brings its buffers along: what is kept of those is bounded apart.
             if !self.fits(size_of::<Hole>()) {
                 return None;
             }
@@ -289,7 +288,12 @@ impl Holes {
                     self.slots.len() as u32 - 1
                 }
             };
+            let (used, limit) = (self.memory, self.limit);
             let hole = &mut self.slots[half.hole as usize];
+            if used + hole.memory() > limit {
+                // A recycled hole brings buffers along.
+                (hole.bytes, hole.pieces) = (Vec::new(), Vec::new());
+            }
             hole.in_use = true;
             (hole.flow, hole.side) = (flow, side);
             (hole.acked, hole.proven, hole.far) = (0, 0, None);

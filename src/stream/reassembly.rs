@@ -323,12 +323,14 @@ impl<C: Consumer> Desk<'_, C> {
             return;
         }
         if at > half.next {
-            if self.holes.ensure(half, slot, side).is_some() {
+            let growth = self.holes.ensure(half, slot, side).map(|h| h.growth(0, 1));
+            if growth.is_some_and(|growth| self.holes.fits(growth)) {
                 let piece = Piece { at, ts, acked: Piece::NOT_ACKED, len: 0, kind: Kind::Fin };
                 self.holes.hold(half, piece, &[], self.bounds.gap);
                 return;
             }
             self.oddities.bump(Oddity::TotalBufferLimit);
+            self.flush(flow, side);
             self.skip(flow, side, at);
         }
         self.end(flow, side, End::Fin, ts);
