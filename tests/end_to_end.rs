@@ -125,7 +125,11 @@ fn a_bad_tap_loses_nothing_that_was_captured_and_invents_nothing() {
             *left -= 1;
         }
         assert_eq!(ledger.accounted(), ledger.captured, "seed {seed}: {ledger:?}");
-        assert_eq!(ledger.missing(Missing::Gap), recording.lost_bytes, "seed {seed}: each lost byte is known to be lost");
+        assert_eq!(
+            ledger.missing(Missing::Gap),
+            recording.lost_bytes,
+            "seed {seed}: each lost byte is known to be lost"
+        );
     }
     assert!(found * 1000 >= intact * 998, "{found} of {intact} exchanges whose heads were captured");
 }

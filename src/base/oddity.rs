@@ -121,7 +121,7 @@ oddities! {
     EndpointLimit = "endpoint_limit",
     /// Query parameters or media types not kept because an endpoint held too many.
     FacetLimit = "facet_limit",
-    /// Flows shed by hash because the pipeline could not keep up (live capture only).
+    /// Exchanges not observed because their flows were shed by hash: the inventory could not keep up (live capture only).
     Shed = "shed",
 }
 

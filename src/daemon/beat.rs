@@ -3,16 +3,19 @@
 //! Takes a beat of each thread whenever it has come around, gives the threads that have not for too long. The watchdog
 //! is fed only while there are none. Never asks a thread anything.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The beats of all threads.
 #[derive(Clone)]
 pub(super) struct Beats {
     start: Instant,
-    threads: Arc<std::sync::Mutex<Vec<(String, Arc<AtomicU64>)>>>,
+    threads: Arc<Mutex<Vec<Known>>>,
 }
+
+/// A thread's name and its last beat.
+type Known = (String, Arc<AtomicU64>);
 
 /// One thread's.
 #[derive(Clone)]
@@ -48,8 +51,8 @@ impl Beats {
         self.locked().iter().filter(|(_, at)| late(at)).map(|(name, _)| name.clone()).collect()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<(String, Arc<AtomicU64>)>> {
-        self.threads.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn locked(&self) -> MutexGuard<'_, Vec<Known>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

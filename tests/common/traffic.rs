@@ -131,8 +131,22 @@ impl Draw {
 }
 
 const RESOURCES: [&str; 16] = [
-    "accounts", "invoices", "parcels", "vehicles", "tickets", "drivers", "routes", "meters", "tariffs", "contracts",
-    "claims", "policies", "sensors", "alarms", "visits", "letters",
+    "accounts",
+    "invoices",
+    "parcels",
+    "vehicles",
+    "tickets",
+    "drivers",
+    "routes",
+    "meters",
+    "tariffs",
+    "contracts",
+    "claims",
+    "policies",
+    "sensors",
+    "alarms",
+    "visits",
+    "letters",
 ];
 const WORDS: [&str; 12] =
     ["amber", "birch", "cedar", "dune", "elm", "fjord", "gorse", "heath", "iris", "juniper", "kelp", "larch"];
@@ -194,7 +208,14 @@ impl Maker {
 
     /// Sends a message in segments, with the peer's acknowledgements. Gives the time behind its last segment, whether
     /// its head and whether all of it was captured.
-    fn message(&mut self, c: &mut Connection, by_client: bool, mut at: u64, bytes: &[u8], head: usize) -> (u64, bool, bool) {
+    fn message(
+        &mut self,
+        c: &mut Connection,
+        by_client: bool,
+        mut at: u64,
+        bytes: &[u8],
+        head: usize,
+    ) -> (u64, bool, bool) {
         let (mut head_seen, mut all_seen) = (true, true);
         let mut cuts: Vec<usize> = (1..).map(|i| i * SEGMENT).take_while(|c| *c < bytes.len()).collect();
         if self.draw.chance(self.plan.split) {
@@ -297,7 +318,14 @@ fn one(draw: &mut Draw, plan: &Plan, host: u32) -> (Sent, Vec<u8>, usize, Vec<u8
     let number = draw.bits() % 2_000_000;
     let id = match n % 3 {
         0 => number.to_string(),
-        1 => format!("{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}", draw.bits() as u32, draw.bits() as u16, draw.below(4096), draw.below(4096), draw.bits() >> 16),
+        1 => format!(
+            "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+            draw.bits() as u32,
+            draw.bits() as u16,
+            draw.below(4096),
+            draw.below(4096),
+            draw.bits() >> 16
+        ),
         _ => format!("{}-{}-{}", WORDS[draw.below(12) as usize], WORDS[draw.below(12) as usize], draw.below(900)),
     };
     let (method, target, template) = match draw.below(10) {
@@ -313,14 +341,18 @@ fn one(draw: &mut Draw, plan: &Plan, host: u32) -> (Sent, Vec<u8>, usize, Vec<u8
         ("PUT", n) if n % 2 == 0 => 204,
         _ => 200,
     };
-    let body = if status == 204 { 0 } else { u64::from(plan.body_min) + draw.below(u64::from(plan.body_max - plan.body_min)) };
+    let body =
+        if status == 204 { 0 } else { u64::from(plan.body_min) + draw.below(u64::from(plan.body_max - plan.body_min)) };
     let host = format!("h{host}.api.example");
     let mut request = String::new();
     let _ = write!(
         request,
         "{method} {target} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: traffic/1.0 (bench; made by rule)\r\nAccept: application/json\r\n\
          Accept-Encoding: gzip, deflate\r\nAuthorization: Bearer {:016x}{:016x}{:016x}\r\nX-Request-Id: {:016x}\r\nConnection: keep-alive\r\n",
-        draw.bits(), draw.bits(), draw.bits(), draw.bits()
+        draw.bits(),
+        draw.bits(),
+        draw.bits(),
+        draw.bits()
     );
     let sends = matches!(method, "POST" | "PUT");
     let document = "{\"name\":\"example\",\"amount\":12.50,\"tags\":[\"a\",\"b\"]}";

@@ -556,3 +556,74 @@ fn a_reader_asks_the_daemon_for_a_fresh_snapshot() {
     assert!(status(dir.path()).unwrap_err().to_string().contains("not now"));
     daemon.join().unwrap();
 }
+
+// --- size
+
+/// Fills a store with `records` of 2 kB, then updates `part` of them a round; gives the data's bytes, the folder's
+/// largest size, and the median and slowest round.
+fn wear(records: u32, part: u32, rounds: u32) -> (u64, u64, Duration, Duration) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open_clean(dir.path());
+    let value = |round: u32, key: u32| -> Vec<u8> {
+        // As incompressible as sketches are.
+        let mut x = u64::from(round) << 32 | u64::from(key) | 1;
+        (0..250)
+            .flat_map(|_| {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                x.to_le_bytes()
+            })
+            .collect()
+    };
+    for keys in (0..records).collect::<Vec<_>>().chunks(5000) {
+        store.commit(&keys.iter().map(|k| change(*k, &value(0, *k))).collect::<Vec<_>>()).unwrap();
+    }
+    let size =
+        || -> u64 { files_of(&dir.path().join("db")).iter().map(|f| fs::metadata(f).map_or(0, |m| m.len())).sum() };
+    let (mut most, mut took) = (size(), Vec::new());
+    for round in 1..=rounds {
+        let changes: Vec<_> = (0..part)
+            .map(|n| (n.wrapping_mul(2_654_435_761).wrapping_add(round.wrapping_mul(40_503))) % records)
+            .map(|key| change(key, &value(round, key)))
+            .collect();
+        let start = std::time::Instant::now();
+        store.commit(&changes).unwrap();
+        took.push(start.elapsed());
+        most = most.max(size());
+        if round == rounds {
+            let start = std::time::Instant::now();
+            store.snapshot().unwrap();
+            let snapshot = fs::metadata(dir.path().join("snapshot")).unwrap().len();
+            eprintln!("snapshot: {} MB in {:?}", snapshot / 1_000_000, start.elapsed());
+        }
+    }
+    drop(store);
+    let start = std::time::Instant::now();
+    let store = open_clean(dir.path());
+    eprintln!("open: {:?}, {} records", start.elapsed(), store.records().count());
+    took.sort();
+    (u64::from(records) * 2000, most, took[took.len() / 2], took[took.len() - 1])
+}
+
+#[test]
+fn the_size_stays_bounded() {
+    let (data, most, ..) = wear(4000, 1000, 60);
+    // sled rewrites segments of half a MiB; a small store has more air in it than a large one.
+    assert!(most < 8 * data + (16 << 20), "{most} bytes on disk for {data} bytes of data");
+}
+
+/// `cargo test --lib a_hundred_thousand -- --ignored --nocapture`
+#[test]
+#[ignore = "a minute or more of disk writes: to be run when the store changes"]
+fn a_hundred_thousand_endpoints() {
+    let (data, most, median, slowest) = wear(100_000, 5000, 120);
+    let rss = fs::read_to_string("/proc/self/status").unwrap();
+    let rss = rss.lines().filter(|l| l.starts_with("VmHWM") || l.starts_with("VmRSS")).collect::<Vec<_>>().join(" ");
+    eprintln!(
+        "data {} MB, most on disk {} MB, round {median:?} median, {slowest:?} slowest; {rss}",
+        data / 1_000_000,
+        most / 1_000_000
+    );
+    assert!(most < 5 * data, "{most} bytes on disk for {data} bytes of data");
+}
