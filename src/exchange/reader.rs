@@ -26,8 +26,10 @@ pub(super) struct Place {
     pub acked: Option<u64>,
     /// The bytes are a chunk from its beginning.
     pub first: bool,
-    /// `acked` of the chunk before, or [`UNKNOWN`].
+    /// [`Half::acked`](super::talk::Half::acked) before these bytes, or [`UNKNOWN`].
     pub previous: u64,
+    /// `acked` of the chunk that ended the head, or [`UNKNOWN`].
+    pub latest: u64,
 }
 
 /// What a response made of its connection.
@@ -43,6 +45,11 @@ pub(super) enum After {
     Lost,
 }
 
+/// Might a response with a status of 1xx begin here?
+fn may_be_interim(bytes: &[u8]) -> bool {
+    probe::response_start(bytes) != Start::No && bytes.get("HTTP/1.1 ".len()).is_none_or(|digit| *digit == b'1')
+}
+
 impl<O: Observer> Pairing<O> {
     /// Reads a chunk whose turn has come.
     pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
@@ -51,12 +58,13 @@ impl<O: Observer> Pairing<O> {
         let previous = std::mem::replace(&mut half.acked, chunk.acked.unwrap_or(UNKNOWN));
         let mut done = 0;
         if half.doubt {
-            self.doubt(c, t, side, chunk.offset, Some(chunk));
+            self.doubt(c, t, side, chunk.offset, Some(chunk), previous);
         }
         while done < chunk.bytes.len() {
             let rest = &chunk.bytes[done..];
             let offset = chunk.offset + done as u64;
-            let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous };
+            let latest = chunk.acked.unwrap_or(UNKNOWN);
+            let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous, latest };
             if matches!(t.kind, Kind::Tls | Kind::Other) {
                 self.ledger.add(Self::bucket(t.kind), rest.len() as u64);
                 return;
@@ -160,6 +168,9 @@ impl<O: Observer> Pairing<O> {
                         // The server's half of the greeting is no beginning of anything either.
                         t.half(side.peer()).phase = Phase::Seek(look);
                         self.drop_straddle(t, side.peer(), Bucket::OtherTcp);
+                    }
+                    if t.half(side).phase == Phase::Seek(u64::MAX) {
+                        t.half(side).acked = at.previous;
                     }
                     if t.half(side).phase == Phase::Start {
                         t.half(side).phase = Phase::Seek(look);
@@ -386,10 +397,14 @@ impl<O: Observer> Pairing<O> {
                 return self.nonsense(t, side, found, Oddity::HeadLimit, rest, at);
             }
             s.scanned = s.bytes.len();
+            if found && t.client != Some(side) {
+                t.half(side).acked = at.previous;
+            }
             t.half(side).straddle = Some(s);
             return take;
         };
-        let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true, previous: UNKNOWN };
+        let latest = if found && at.first && may_be_interim(rest) { UNKNOWN } else { at.latest };
+        let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true, previous: UNKNOWN, latest };
         let read = self.read(c, t, side, found, &s.bytes[..end], first);
         let consumed = match read {
             Read::Head(n, ()) => {
@@ -487,7 +502,11 @@ impl<O: Observer> Pairing<O> {
     /// A response that may be over before its framing says so is over when the client, having received exactly so far,
     /// has asked the next thing, and (unless what follows is lost) the next response begins right here.
     #[cold]
-    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>) {
+    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>, previous: u64) {
+        if next.is_some_and(|chunk| chunk.acked != Some(previous) && may_be_interim(chunk.bytes)) {
+            // Taken for a body.
+            t.half(side).acked = UNKNOWN;
+        }
         let Some(front) = t.queue.front().map(|front| self.table.get(front)) else { return };
         let asked = !front.is_hole() && front.acked == offset;
         let begins = match next {
@@ -523,7 +542,7 @@ impl<O: Observer> Pairing<O> {
 
     fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
         if t.half(side).doubt {
-            self.doubt(c, t, side, offset, None);
+            self.doubt(c, t, side, offset, None, UNKNOWN);
         }
         match t.half(side).phase {
             Phase::Length(left) => {
@@ -586,8 +605,8 @@ impl<O: Observer> Pairing<O> {
             && if is_client { Self::request_may_begin(t, side, at) } else { self.fit(t, at) != Fit::No };
         if !proven {
             let half = t.half(side);
-            if !is_client && start != Start::No && rest.get(9).is_none_or(|digit| *digit == b'1') {
-                // Interim: the client may be about to send the rest of its request.
+            if !is_client && may_be_interim(rest) && at.acked != Some(at.previous) {
+                // The client may be about to send the rest of its request.
                 half.acked = UNKNOWN;
             } else if half.unsure {
                 half.acked = at.previous;
@@ -595,9 +614,12 @@ impl<O: Observer> Pairing<O> {
             self.ledger.add(if gap { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
             return rest.len();
         }
+        if !is_client {
+            // Whether this is an interim response shows only when its head is whole.
+            t.half(side).acked = at.previous;
+        }
         t.half(side).phase = Phase::Head { found: true };
         if start == Start::More {
-            t.half(side).acked = at.previous;
             t.half(side).straddle = Some(self.straddle(rest, at, true));
             return rest.len();
         }

@@ -251,7 +251,7 @@ impl<O: Observer> Pairing<O> {
             }
             return None;
         }
-        t.half(side).acked = at.acked.unwrap_or(UNKNOWN);
+        t.half(side).acked = at.latest;
         let number = if fit == Fit::Oldest { t.queue.pop(&mut self.table) } else { None };
         let Some(number) = number else {
             if found {

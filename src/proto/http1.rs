@@ -221,6 +221,11 @@ fn odd_request<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn ReadR
 #[cold]
 #[inline(never)]
 fn odd_response<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn ReadResponse<T>) -> Read<T> {
+    // What does not even begin like a response is not waited for.
+    const NAME: &[u8] = b"HTTP/1.";
+    if !bytes.iter().zip(NAME).all(|(a, b)| a == b) {
+        return Read::Bad;
+    }
     if error == Error::TooManyHeaders {
         let mut headers = vec![httparse::EMPTY_HEADER; lines];
         let mut parsed = httparse::Response::new(&mut headers);
