@@ -28,6 +28,9 @@ use crate::spec::{Contract, Operation};
 /// canonical paths, limits, overload and upstream failures.
 const GENERIC: [u16; 17] = [206, 301, 304, 307, 308, 408, 412, 413, 414, 416, 417, 421, 429, 431, 502, 503, 504];
 
+/// Paths named in a finding about an ambiguous one.
+const TWINS: usize = 4;
+
 /// Index of a contract, and of an operation within it.
 pub(super) type Id = (usize, usize);
 
@@ -142,7 +145,10 @@ impl<'h> Held<'h> {
                 of_one.iter().filter(|id| self.plain(**id)).map(|id| self.operation(*id)).collect();
             let [first, _, ..] = same.as_slice() else { continue };
             let words = format!("fits {} operations of {} equally", same.len(), words::file(&first.pointer));
-            let subject = same.iter().map(|o| o.path.as_str()).collect::<Vec<_>>().join(", ");
+            let mut subject = same.iter().take(TWINS).map(|o| o.path.as_str()).collect::<Vec<_>>().join(", ");
+            if same.len() > TWINS {
+                subject.push_str(", …");
+            }
             let about = About { subject: Some(&subject), operation: Some(first), calls: None };
             findings.push(words::finding(FindingKind::Ambiguous, self.service, endpoint, about, &words));
         }

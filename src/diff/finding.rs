@@ -99,7 +99,7 @@ pub struct Finding {
     pub last_seen: Timestamp,
     /// Calls of the whole service in the window: how much was looked at.
     pub service_calls: u64,
-    /// Status codes of the calls, with counts.
+    /// Status codes of the calls, with counts; empty where the inventory does not tell them apart from others.
     pub statuses: BTreeMap<u16, u64>,
     /// An example without values: `GET /users/{integer}?page={integer}`.
     pub example: Option<String>,

@@ -15,7 +15,7 @@
 //!
 //! Trailing and doubled slashes do not count. Never looks at methods.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inventory::PathParameter;
 use crate::inventory::documented::Part;
@@ -57,20 +57,23 @@ impl<T> Fit<T> {
     pub fn by_literal(&self, n: usize) -> bool {
         self.ranks.get(n).is_some_and(|rank| *rank <= rank::MIXED)
     }
-
-    /// Is it at least as good in each segment, and better in one?
-    pub fn beats(&self, other: &Self) -> bool {
-        // Paths of different length fit by a catch-all alone, which is the worse the earlier it comes.
-        let length = self.ranks.len().max(other.ranks.len());
-        let at = |ranks: &[u8], n: usize| ranks.get(n).or(ranks.last()).copied().unwrap_or(rank::CATCH_ALL_OF_NOTHING);
-        let pairs = || (0..length).map(|n| (at(&self.ranks, n), at(&other.ranks, n)));
-        pairs().all(|(a, b)| a <= b) && pairs().any(|(a, b)| a < b)
-    }
 }
 
 /// Keeps the fits that none other beats.
 pub(super) fn best<T: Clone>(fits: &[Fit<T>]) -> Vec<Fit<T>> {
-    fits.iter().filter(|fit| !fits.iter().any(|other| other.beats(fit))).cloned().collect()
+    // A document may name one path many times over: each way to fit is compared once.
+    let ways: BTreeSet<&[u8]> = fits.iter().map(|fit| fit.ranks.as_slice()).collect();
+    let unbeaten: BTreeSet<&[u8]> =
+        ways.iter().copied().filter(|way| !ways.iter().any(|other| beats(other, way))).collect();
+    fits.iter().filter(|fit| unbeaten.contains(fit.ranks.as_slice())).cloned().collect()
+}
+
+/// Is a way to fit at least as good in each segment, and better in one?
+fn beats(a: &[u8], b: &[u8]) -> bool {
+    // Paths of different length fit by a catch-all alone, which is the worse the earlier it comes.
+    let at = |ranks: &[u8], n: usize| ranks.get(n).or(ranks.last()).copied().unwrap_or(rank::CATCH_ALL_OF_NOTHING);
+    let pairs = || (0..a.len().max(b.len())).map(|n| (at(a, n), at(b, n)));
+    pairs().all(|(a, b)| a <= b) && pairs().any(|(a, b)| a < b)
 }
 
 /// The tree.

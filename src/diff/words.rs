@@ -71,6 +71,8 @@ pub(super) fn finding(
         service_calls: service.calls,
         statuses: match (kind, about.subject.and_then(|s| s.parse().ok())) {
             (FindingKind::UndocumentedStatus, Some(status)) => BTreeMap::from([(status, calls)]),
+            // How some of the calls were answered is not known.
+            _ if calls != endpoint.calls => BTreeMap::new(),
             _ => endpoint.statuses.clone(),
         },
         example: Some(example(endpoint)),

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
 use shadowtap::base::{Ledger, Oddities, Timestamp};
 use shadowtap::diff::{self, Diff, Finding, FindingKind, diff};
 use shadowtap::inventory::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
@@ -520,4 +521,64 @@ fn routes_are_pinned_to_the_services_of_a_document() {
             "elsewhere.example:None/api/pets/{id}",
         ]
     );
+}
+
+/// A documented segment, and what traffic may show of it.
+fn place(last: bool) -> impl Strategy<Value = (String, String)> {
+    let literal =
+        prop::sample::select(vec!["a", "b", "users", "me", "v1", "x.y"]).prop_map(|w| (w.to_owned(), w.to_owned()));
+    let value = prop::sample::select(vec!["{id}", "me", "zoë", "42"]);
+    let parameter = value.prop_map(|seen| ("{p}".to_owned(), seen.to_owned()));
+    let mixed =
+        prop::sample::select(vec!["{n}.{e}", "notes.txt"]).prop_map(|s| ("{name}.{ext}".to_owned(), s.to_owned()));
+    let tail = prop::sample::select(vec!["one", "one/two", "{id}/two/three"]);
+    let catch_all = tail.prop_map(|seen| ("{path*}".to_owned(), seen.to_owned()));
+    if last {
+        prop_oneof![4 => literal, 3 => parameter, 1 => mixed, 2 => catch_all].boxed()
+    } else {
+        prop_oneof![4 => literal, 3 => parameter, 1 => mixed].boxed()
+    }
+}
+
+fn path() -> impl Strategy<Value = (String, String)> {
+    (prop::collection::vec(place(false), 0..3), place(true)).prop_map(|(mut places, last)| {
+        places.push(last);
+        let join = |texts: Vec<String>| texts.iter().map(|t| format!("/{t}")).collect::<String>();
+        let (documented, seen) = places.into_iter().unzip();
+        (join(documented), join(seen))
+    })
+}
+
+proptest! {
+    /// What a document names is never a shadow, however many other paths it names, and is never unseen once it was called
+    /// by its own template.
+    #[test]
+    fn documented_calls_are_no_shadows(paths in prop::collection::vec(path(), 1..12), named in any::<bool>()) {
+        let head = if named { "servers: [{url: 'http://made-up.example/'}]" } else { "servers: [{url: /}]" };
+        let operations: BTreeMap<&str, &str> = paths.iter().map(|(documented, _)| (documented.as_str(), "get")).collect();
+        let doc = document(head, &operations.into_iter().collect::<Vec<_>>());
+        let all: BTreeMap<&str, EndpointView> = paths.iter().map(|(_, seen)| (seen.as_str(), endpoint("GET", seen))).collect();
+        let found = diff(&view(vec![service("made-up.example", 80, all.into_values().collect())]), &[doc]);
+        let held = !found.documents[0].services.is_empty();
+        prop_assert!(held || !named);
+        for finding in found.findings.iter().filter(|_| held) {
+            prop_assert!(matches!(finding.kind, FindingKind::Unseen | FindingKind::Ambiguous), "{}", finding.message);
+        }
+    }
+
+    /// The order of documents does not change what is found.
+    #[test]
+    fn hard_case_13_the_order_of_documents_does_not_matter(paths in prop::collection::vec(path(), 2..8), cut in 1usize..7) {
+        let head = "servers: [{url: 'http://made-up.example/'}]";
+        let cut = cut.min(paths.len() - 1);
+        let of = |paths: &[(String, String)]| {
+            let operations: BTreeMap<&str, &str> = paths.iter().map(|(d, _)| (d.as_str(), "get")).collect();
+            document(head, &operations.into_iter().collect::<Vec<_>>())
+        };
+        let (one, two) = (of(&paths[..cut]), of(&paths[cut..]));
+        let all: BTreeMap<&str, EndpointView> = paths.iter().map(|(_, seen)| (seen.as_str(), endpoint("PUT", seen))).collect();
+        let view = view(vec![service("made-up.example", 80, all.into_values().collect())]);
+        let ids = |contracts: &[Contract]| diff(&view, contracts).findings.into_iter().map(|f| f.id).collect::<Vec<_>>();
+        prop_assert_eq!(ids(&[one.clone(), two.clone()]), ids(&[two, one]));
+    }
 }
