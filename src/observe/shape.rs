@@ -97,11 +97,15 @@ pub fn segment(text: &[u8]) -> Kind {
 /// The form of a decoded query value. Differs from a segment's in that `true` and nothing have kinds of their own,
 /// and that `1.5` is a number, where in a path it is more likely a version.
 pub fn value(text: &[u8]) -> Kind {
+    if text.len() > TALLY_MAX {
+        return long(text);
+    }
+    let tally = Tally::of(text);
     match text {
         b"" => Kind::Empty,
         b"true" | b"false" => Kind::Boolean,
-        _ if is_decimal(text) => Kind::Decimal,
-        _ => segment(text),
+        _ if tally.lane(DOT) == 1 && is_decimal(text) => Kind::Decimal,
+        _ => tallied(text, tally),
     }
 }
 
@@ -118,6 +122,9 @@ pub(super) fn tallied(text: &[u8], tally: Tally) -> Kind {
     }
     if tally.0 & !(0x7f << DIGIT) == 0 {
         return digits(text);
+    }
+    if matches!(text, [b'v', b'0'..=b'9']) {
+        return Kind::Word; // by far the most usual mixture: a version
     }
     mixed(text, tally)
 }
