@@ -3,6 +3,11 @@
 //! Takes the messages of a connection, gives each request with its response to an [`Observer`]: whole, or partial
 //! with the reason. A lost response never shifts the pairing of the ones after it; requests whose response is
 //! missing and responses whose request is missing are kept as such. Never keeps a value longer than its exchange.
+//!
+//! Three steps: `pairing` brings the two directions into causal order, `reader` steps each through its messages, `rules`
+//! decide which response answers which request. After a 101 the bytes are another protocol's: the exchange is over, and
+//! they are accounted as other TCP. Inside a granted CONNECT it is looked anew, one level deep: HTTP there gives
+//! exchanges of its own, TLS is accounted as TLS.
 
 mod observer;
 mod pairing;
