@@ -57,9 +57,9 @@ oddities! {
     // --- TCP
     /// A flow let go because the flow table was full.
     FlowLimit = "flow_limit",
-    /// Out-of-order bytes let go because the flow held too many.
+    /// Holes given up early because the flow held too much out of order.
     FlowBufferLimit = "flow_buffer_limit",
-    /// Out-of-order bytes let go because the flows together held too many.
+    /// Holes given up early because the flows together held too much out of order.
     TotalBufferLimit = "total_buffer_limit",
     /// A flow picked up without its SYN.
     MidStream = "mid_stream",

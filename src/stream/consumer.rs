@@ -69,7 +69,7 @@ pub enum Close {
 /// `State`. After [`Consumer::close`] nothing more comes for that connection.
 ///
 /// **Accounting**: the consumer owns each byte of each [`Chunk`] for the visibility ledger; the stream floor
-/// accounts for what it does not deliver (duplicates, over a limit) and for gaps.
+/// accounts for what it does not deliver (duplicates, strays) and for gaps.
 pub trait Consumer {
     /// What the reader keeps of one connection. Kept small: there may be hundreds of thousands.
     type State;
