@@ -13,10 +13,11 @@ use crate::report::words;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  done (findings alone are no failure)
-  1  something went wrong while running: a file, an interface or a store could not be read or written
-  2  the command line, the configuration, a filter or a document is wrong
-  3  there are findings of a kind named with --fail-on";
+  0    done (findings alone are no failure)
+  1    something went wrong while running: a file, an interface or a store could not be read or written
+  2    the command line, the configuration, a filter or a document is wrong
+  3    there are findings of a kind named with --fail-on
+  130  interrupted (Ctrl-C) while reading files; what was found so far is shown";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -94,7 +95,7 @@ pub(crate) enum Command {
 }
 
 const SCAN_EXAMPLES: &str = "\
-A filter (BPF, as tcpdump has it: see pcap-filter(7)) may stand at the end. Words there that are existing files are
+A filter (BPF, as tcpdump has it: see pcap-filter(7)) may stand at the end. Words there that are existing files are \
 taken as more captures, so `-r *.pcap` does what it looks like.
 
 Examples:
@@ -187,10 +188,10 @@ pub(crate) struct Run {
 }
 
 const TRANSACTIONS_HELP: &str = "\
-Values in the query, passwords in URLs, and what looks like a token, an e-mail address or a number of a person in the
+Values in the query, passwords in URLs, and what looks like a token, an e-mail address or a number of a person in the \
 path are shown as ***. --raw shows them: mind who reads it.
 
-Lines come in order of request. An exchange that is still open holds back at most 65,536 later ones; then those go
+Lines come in order of request. An exchange that is still open holds back at most 65,536 later ones; then those go \
 first, and it follows when it ends. From standard input each line is written as soon as its turn has come.
 
 Examples:

@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 
 /// As a shell reports it: 128 and the number of the signal.
@@ -20,11 +20,9 @@ impl Interrupt {
     /// Listens from now on.
     pub(crate) fn new() -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
-            // In this order, so that the first signal sets the flag and only the second one finds it set.
-            flag::register_conditional_shutdown(signal, INTERRUPTED.into(), Arc::clone(&flag))?;
-            flag::register(signal, Arc::clone(&flag))?;
-        }
+        // In this order, so that the first signal sets the flag and only the second one finds it set.
+        flag::register_conditional_shutdown(SIGINT, INTERRUPTED.into(), Arc::clone(&flag))?;
+        flag::register(SIGINT, Arc::clone(&flag))?;
         Ok(Self(flag))
     }
 

@@ -102,7 +102,7 @@ pub(crate) fn feed<O: Observer>(
         eprintln!("shadowtap: {}", visible(note));
     }
     if read.notes.len() > WARNINGS {
-        eprintln!("shadowtap: … and {} more warnings (all of them with --json)", read.notes.len() - WARNINGS);
+        eprintln!("shadowtap: … and {} more warnings", read.notes.len() - WARNINGS);
     }
     if read.interrupted {
         read.notes.push("Interrupted: the rest of the capture was not read.".to_owned());

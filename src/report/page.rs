@@ -30,8 +30,8 @@ const POLICY: &str =
 pub fn html(view: &View, diff: Option<&Diff>, meta: &Meta) -> String {
     let title = match meta.sources.as_slice() {
         [] => "APIs seen in traffic".to_owned(),
-        [one] => format!("APIs seen in {}", visible(one)),
-        [one, rest @ ..] => format!("APIs seen in {} and {} more", visible(one), rest.len()),
+        [one] => format!("APIs seen in {}", visible(short(one))),
+        [one, rest @ ..] => format!("APIs seen in {} and {} more", visible(short(one)), rest.len()),
     };
     html! {
         (DOCTYPE)
@@ -72,6 +72,11 @@ pub fn html(view: &View, diff: Option<&Diff>, meta: &Meta) -> String {
     .into_string()
 }
 
+/// A file's name without its folders.
+fn short(source: &str) -> &str {
+    source.rsplit('/').find(|part| !part.is_empty()).unwrap_or(source)
+}
+
 fn window(view: &View, meta: &Meta) -> Markup {
     html! {
         p.window {
@@ -85,7 +90,7 @@ fn window(view: &View, meta: &Meta) -> Markup {
             }
             @if let Some(filter) = &meta.filter { " · filter " code { (visible(filter)) } }
         }
-        @if meta.sources.len() > 1 {
+        @if meta.sources.iter().any(|source| meta.sources.len() > 1 || short(source) != source) {
             details.sources {
                 summary { (figures::things(meta.sources.len() as u64, "source", "sources")) }
                 ul { @for source in &meta.sources { li { code { (visible(source)) } } } }

@@ -76,6 +76,20 @@ fn findings_are_shown_worst_first() {
     assert!(out.contains("3 of 4 operations seen"), "{out}");
 }
 
+/// The whole output, as a person sees it without colours. `SHADOWTAP_GOLDEN=write` writes it anew.
+#[test]
+fn the_whole_output() {
+    let sandbox = Sandbox::new();
+    sandbox.file("shop.pcap", shop().pcap());
+    sandbox.file("shop.yaml", SHOP);
+    let out = sandbox.run(&["scan", "-r", "shop.pcap", "--spec", "shop.yaml"]).exits(0).out;
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/golden/shop.txt");
+    if std::env::var_os("SHADOWTAP_GOLDEN").is_some_and(|v| v == "write") {
+        std::fs::write(&golden, &out).unwrap();
+    }
+    assert_eq!(out, std::fs::read_to_string(golden).unwrap());
+}
+
 #[test]
 fn fail_on_has_an_exit_code_of_its_own() {
     let sandbox = Sandbox::new();

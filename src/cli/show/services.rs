@@ -20,8 +20,9 @@ pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: C
     let mut out = String::new();
     heading(&mut out, screen.tones, "Services and endpoints");
     if view.calls() > 0 {
+        let between = if screen.width < 104 { "\n  " } else { ", " };
         let text = format!(
-            "  {} with {} of {}, {} to {} UTC ({})\n",
+            "  {} with {} of {}{between}{} to {} UTC ({})\n",
             things(view.calls(), "exchange", "exchanges"),
             things(view.endpoints() as u64, "endpoint", "endpoints"),
             things(view.services.len() as u64, "service", "services"),
@@ -109,8 +110,7 @@ fn facts(service: &ServiceView, screen: &Screen) -> String {
 fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen: &Screen, cut: Cut) -> String {
     let tones = screen.tones;
     let marked = service.endpoints.iter().any(|e| marks.contains_key(e.id.as_str()));
-    let (latency, callers, last, first) =
-        (screen.width >= 120, screen.width >= 80, screen.width >= 110, screen.width >= 140);
+    let (callers, seen, latency) = (screen.width >= 80, screen.width >= 100, screen.width >= 120);
     let mut columns = vec![Align::Left, Align::Left, Align::Right, Align::Left];
     let mut head = vec!["METHOD", "PATH", "CALLS", "STATUSES"];
     let mut with = |wanted: bool, align: Align, title: &'static str| {
@@ -121,9 +121,14 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
     };
     with(callers, Align::Right, "CALLERS");
     with(latency, Align::Right, "MEDIAN");
-    with(first, Align::Left, "FIRST SEEN");
-    with(last, Align::Left, "LAST SEEN");
+    with(seen, Align::Left, "FIRST AND LAST");
     with(marked, Align::Left, "");
+    let one_day = service.first_seen.day() == service.last_seen.day();
+    let most = match screen.width {
+        ..110 => 2,
+        110..130 => 3,
+        _ => 4,
+    };
     let mut table = Table::new(&columns, 1, 4);
     let mut titles: Vec<String> = head.iter().map(|t| tones.paint(Tone::Quiet, t)).collect();
     titles[1] = head[1].to_owned();
@@ -133,7 +138,7 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
             tones.paint(Tone::Strong, &safe(&e.method)),
             safe(&e.template),
             exact(e.calls),
-            statuses(tones, &e.statuses, e.unanswered, if screen.width < 120 { 3 } else { 4 }),
+            statuses(tones, &e.statuses, e.unanswered, most),
         ];
         if callers {
             cells.push(short(e.callers));
@@ -141,11 +146,8 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
         if latency {
             cells.push(if e.latency.count > 0 { span(e.latency.p50) } else { "–".to_owned() });
         }
-        if first {
-            cells.push(moment(e.first_seen));
-        }
-        if last {
-            cells.push(moment(e.last_seen));
+        if seen {
+            cells.push(first_and_last(e, one_day));
         }
         if marked {
             cells.push(mark(e, marks, screen));
@@ -153,6 +155,16 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
         table.row(cells);
     }
     table.render(screen.width, |n, text| if n == 0 { tones.paint(Tone::Quiet, text) } else { path(tones, text) })
+}
+
+/// `07:30:57–07:45:12`; with the dates where the service was seen on more than one day: `11-23 07:30–11-24 07:45`.
+fn first_and_last(e: &EndpointView, one_day: bool) -> String {
+    let of = |t| {
+        let text = moment(t);
+        text.get(if one_day { 11..19 } else { 5..16 }).unwrap_or_default().to_owned()
+    };
+    let (first, last) = (of(e.first_seen), of(e.last_seen));
+    if first == last { first } else { format!("{first}–{last}") }
 }
 
 fn mark(e: &EndpointView, marks: &HashMap<&str, Vec<FindingKind>>, screen: &Screen) -> String {
@@ -199,12 +211,16 @@ mod tests {
     fn at_100_columns() {
         let text = text(100);
         assert!(text.starts_with(
-            "\nServices and endpoints\n  14,252 exchanges with 7 endpoints of 2 services, \
+            "\nServices and endpoints\n  14,252 exchanges with 7 endpoints of 2 services\n  \
              2026-11-24 07:30:57 to 07:45:12 UTC (14 min 15 s)\n\n  http://shop.example:8080\n    14,250 calls · 6 endpoints · at 10.0.0.2 and 1"
         ));
         assert!(text.contains("4,100 probes on about 3,900 paths, kept apart from endpoints  404 ×4,100"));
         let shadow = text.lines().find(|l| l.contains("/internal/debug")).unwrap();
-        assert!(shadow.contains("/internal/debug/{id}    101  200 ×101") && shadow.ends_with("shadow +4"), "{shadow}");
+        assert!(
+            shadow.contains("/internal/debug/{id}    101  200 ×101                   2  07:31:06–07:44:26  shadow +4")
+                && shadow.ends_with("shadow +4"),
+            "{shadow}"
+        );
     }
 
     #[test]
