@@ -253,10 +253,7 @@ fn truth(segments: &[Segment]) -> BTreeMap<String, Seen> {
 
 fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
-    if std::env::var_os("PROPTEST_CASES").is_none() {
-        config.cases = 400;
-    }
-    if std::env::var_os("PROPTEST_RNG_SEED").is_none() {
+    if matches!(config.rng_seed, RngSeed::Random) {
         config.rng_seed = RngSeed::Fixed(1);
     }
     config.failure_persistence = None;
