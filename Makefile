@@ -22,6 +22,9 @@ test: deps deps-live ## the whole suite: unit, property, documentation, sample a
 	$(CARGO) test --locked --all-targets
 	@tools/section "documentation tests"
 	$(CARGO) test --locked --doc
+	@tools/section "the demo, with the binary of the tests"
+	SHADOWTAP="$${CARGO_TARGET_DIR:-target}/debug/shadowtap" tools/demo > "$${CARGO_TARGET_DIR:-target}/demo.log"
+	@tail -1 "$${CARGO_TARGET_DIR:-target}/demo.log"
 	@$(MAKE) --no-print-directory fuzz-smoke
 
 .PHONY: lint
