@@ -3,7 +3,6 @@
 //! Takes a configuration, looks at the machine it is on, gives remarks for people. Never changes anything.
 
 use std::fs;
-use std::path::Path;
 
 use super::{Config, Spec};
 use crate::base::SpecLimits;
@@ -102,7 +101,7 @@ fn folders(config: &Config, remarks: &mut Vec<String>) {
         if !store.is_dir() {
             remarks.push(format!("`store.folder`: {} is not a folder", store.display()));
         }
-    } else if !store.parent().is_some_and(Path::is_dir) {
+    } else if !store.parent().is_some_and(|above| above.as_os_str().is_empty() || above.is_dir()) {
         remarks.push(format!(
             "`store.folder`: neither {} nor the folder above it exists; it will be made",
             store.display()

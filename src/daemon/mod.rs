@@ -209,8 +209,7 @@ impl Daemon {
         {
             let mut status = locked(&status);
             status.documents = documents;
-            status.exchanges = sensor.exchanges;
-            status.committed_exchanges = sensor.exchanges;
+            status.go_on(&sensor);
         }
         let mut daemon = Self {
             path: path.to_owned(),

@@ -9,6 +9,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::base::{Ledger, Oddities, Oddity, Timestamp};
+use crate::inventory::store::Sensor;
 
 /// Figures of all runs of this store; queue, flows and memory are of the moment.
 #[derive(Clone, Debug, Serialize)]
@@ -38,7 +39,7 @@ pub(super) struct Status {
     pub(super) ledger: Ledger,
     pub(super) oddities: Oddities,
     #[serde(skip)]
-    last: Option<(Instant, u64, u64)>,
+    last: (Instant, u64, u64),
 }
 
 impl Status {
@@ -61,8 +62,17 @@ impl Status {
             log_lines_left_out: 0,
             ledger: Ledger::default(),
             oddities: Oddities::default(),
-            last: None,
+            last: (Instant::now(), 0, 0),
         }
+    }
+
+    /// Begins where earlier runs ended.
+    pub(super) fn go_on(&mut self, sensor: &Sensor) {
+        self.ledger = sensor.ledger.clone();
+        self.oddities = sensor.oddities.clone();
+        self.exchanges = sensor.exchanges;
+        self.committed_exchanges = sensor.exchanges;
+        self.last = (Instant::now(), self.ledger.packets, self.exchanges);
     }
 
     /// Looks at what is not told by the threads.
@@ -78,13 +88,9 @@ impl Status {
         let rate = |total: u64, before: u64, at: Instant| {
             (total.saturating_sub(before) as f64 / now.duration_since(at).as_secs_f64().max(0.001)).round() as u64
         };
-        let (packets, exchanges) = match self.last {
-            Some((at, packets, exchanges)) => {
-                (rate(self.ledger.packets, packets, at), rate(self.exchanges, exchanges, at))
-            }
-            None => (0, 0),
-        };
-        self.last = Some((now, self.ledger.packets, self.exchanges));
+        let (at, packets, exchanges) = self.last;
+        let (packets, exchanges) = (rate(self.ledger.packets, packets, at), rate(self.exchanges, exchanges, at));
+        self.last = (now, self.ledger.packets, self.exchanges);
         tracing::info!(
             target: super::log::STATUS,
             packets = self.ledger.packets,
