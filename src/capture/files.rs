@@ -157,6 +157,14 @@ impl Files {
     #[inline]
     #[allow(clippy::should_implement_trait)] // it lends: an iterator cannot
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
+        // Nearly all frames are the next one of the file at hand.
+        let ready = match &mut self.current {
+            Some(current) if self.filter.is_none() => current.reader.ready(self.horizon.0),
+            _ => None,
+        };
+        if let Some(ready) = ready {
+            return Ok(self.current.as_mut().map(|c| c.reader.give(ready)));
+        }
         if self.advance()? { Ok(self.current.as_mut().and_then(|c| c.reader.take())) } else { Ok(None) }
     }
 

@@ -62,6 +62,10 @@ enum Progress {
     Ended,
 }
 
+/// The place of a frame that lies whole in the window.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready(Located);
+
 /// Reads one capture.
 ///
 /// ```no_run
@@ -170,6 +174,9 @@ impl<R: Read> Reader<R> {
     #[inline]
     #[allow(clippy::should_implement_trait)] // it lends: an iterator cannot
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, FileError> {
+        if let Some(ready) = self.ready(Timestamp(u64::MAX)) {
+            return Ok(Some(self.give(ready)));
+        }
         if self.at_hand() || self.find()? { Ok(self.take()) } else { Ok(None) }
     }
 
@@ -183,20 +190,37 @@ impl<R: Read> Reader<R> {
         Ok(found.then(|| self.located.map(|l| l.ts)).flatten())
     }
 
-    /// Is there a frame, located before or lying whole in the window as most do?
+    /// The place of the next frame, where none is located yet and it lies whole in the window and before a time, as
+    /// nearly all do. Goes to [`Reader::give`] at once: a caller that merges files spares what [`Reader::peek`] and
+    /// [`Reader::take`] keep in between.
     #[inline(always)]
-    fn at_hand(&mut self) -> bool {
-        if self.located.is_some() {
-            return true;
+    pub(crate) fn ready(&mut self, before: Timestamp) -> Option<Ready> {
+        if self.located.is_some() || self.progress != Progress::Reading {
+            return None;
         }
         self.window.settle();
         let located = match &self.format {
-            _ if self.progress != Progress::Reading => None,
             Format::Pcap(header) => pcap::at_hand(header, self.window.bytes()),
             Format::Pcapng(section) => pcapng::at_hand(section, self.window.bytes()),
         };
-        self.located = located;
-        located.is_some()
+        located.filter(|l| l.ts < before).map(Ready)
+    }
+
+    /// The frame that [`Reader::ready`] found just now.
+    #[inline(always)]
+    pub(crate) fn give(&mut self, Ready(located): Ready) -> Frame<'_> {
+        self.last = located.ts;
+        let data = self.window.lend(located.from, located.len, located.record);
+        Frame { ts: located.ts, link: located.link, data, wire_len: located.wire_len }
+    }
+
+    /// Is there a frame, located before or lying whole in the window as most do?
+    #[inline]
+    fn at_hand(&mut self) -> bool {
+        if self.located.is_none() {
+            self.located = self.ready(Timestamp(u64::MAX)).map(|Ready(located)| located);
+        }
+        self.located.is_some()
     }
 
     /// What [`Reader::at_hand`] leaves: reads on, goes behind other blocks, deals with trouble.
@@ -216,9 +240,7 @@ impl<R: Read> Reader<R> {
     #[inline]
     pub fn take(&mut self) -> Option<Frame<'_>> {
         let located = self.located.take()?;
-        self.last = located.ts;
-        let data = self.window.lend(located.from, located.len, located.record);
-        Some(Frame { ts: located.ts, link: located.link, data, wire_len: located.wire_len })
+        Some(self.give(Ready(located)))
     }
 
     /// The frame that [`Reader::peek`] found, which stays where it is.
