@@ -229,7 +229,10 @@ fn name_of(name: &[u8], text: &mut String) -> Span {
 mod tests {
     use super::*;
 
-    fn read(target: &[u8]) -> (Vec<(Kind, String)>, Vec<(String, Kind)>, bool) {
+    /// Segments, parameters, and whether a slash is at the end.
+    type Target = (Vec<(Kind, String)>, Vec<(String, Kind)>, bool);
+
+    fn read(target: &[u8]) -> Target {
         let (mut text, mut segments, mut parameters, mut scratch) = (String::new(), vec![], vec![], vec![]);
         let trailing =
             Parts { text: &mut text, segments: &mut segments, parameters: &mut parameters, scratch: &mut scratch }

@@ -368,7 +368,7 @@ fn one(draw: &mut Draw, plan: &Plan, host: u32) -> (Sent, Vec<u8>, usize, Vec<u8
         "HTTP/1.1 {status} X\r\nServer: traffic\r\nDate: Tue, 24 Nov 2026 07:30:57 GMT\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
     )
     .into_bytes();
-    let chunked = status == 200 && number % 5 == 0;
+    let chunked = status == 200 && number.is_multiple_of(5);
     if chunked {
         response.extend_from_slice(b"Transfer-Encoding: chunked\r\n\r\n");
     } else if status != 204 {
