@@ -230,9 +230,9 @@ mod tests {
     use super::*;
 
     /// Segments, parameters, and whether a slash is at the end.
-    type Target = (Vec<(Kind, String)>, Vec<(String, Kind)>, bool);
+    type Told = (Vec<(Kind, String)>, Vec<(String, Kind)>, bool);
 
-    fn read(target: &[u8]) -> Target {
+    fn read(target: &[u8]) -> Told {
         let (mut text, mut segments, mut parameters, mut scratch) = (String::new(), vec![], vec![], vec![]);
         let trailing =
             Parts { text: &mut text, segments: &mut segments, parameters: &mut parameters, scratch: &mut scratch }
