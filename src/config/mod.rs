@@ -1,7 +1,7 @@
 //! Floor 9: what the configuration file means.
 //!
 //! Takes a TOML file, gives a [`Config`] in which every value is set and makes sense, or an error with file, line, key
-//! and remedy. Also says what is likely wrong though possible ([`check`]) and what a reload changes ([`changes`]).
+//! and remedy. Also says what is likely wrong though possible (`check`) and what a reload changes (`changes`).
 //! Never guesses: an unknown key is an error, not a remark. `docs/configuration.md` describes each key.
 
 mod changes;

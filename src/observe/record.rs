@@ -1,6 +1,6 @@
 //! An observation on its way: owned, in buffers that are used again.
 //!
-//! Takes the parts of a request as they are read, gives them back as an [`Observation`] that borrows from the buffers.
+//! Takes the parts of a request as they are read, gives them back as an `Observation` that borrows from the buffers.
 //! The only copy of an observation's texts between the packet and the inventory. Never grows beyond a message head.
 
 use super::{Kind, Parameter, Segment};

@@ -2,7 +2,7 @@
 //!
 //! Takes bytes at the beginning of a message, gives the head, borrowed from them, with the [`Facts`] that framing and
 //! pairing need, gathered in one pass over the field lines. `httparse` reads strictly; what it refuses goes to the
-//! [`lenient`](super::lenient) reader, and the difference is noted in [`Facts::notes`]. Never reads a body, never keeps
+//! `lenient` reader, and the difference is noted in [`Facts::notes`]. Never reads a body, never keeps
 //! anything between two calls: what is not whole yet is the caller's to hold until [`find_end`] says that it is.
 
 use std::mem::MaybeUninit;
