@@ -32,6 +32,7 @@ fn exchange<S: Sink>(watch: &mut Watch<S>, target: &[u8], ts: u64) {
             Header { name: "User-Agent", value: b"bench" },
             Header { name: "Accept", value: b"application/json" },
         ]),
+        content_type: None,
         size: 200,
     };
     let mut ticket = watch.request(&connection, Sides { client, server }, &head);
@@ -42,7 +43,13 @@ fn exchange<S: Sink>(watch: &mut Watch<S>, target: &[u8], ts: u64) {
     ];
     watch.response(
         &mut ticket,
-        &ResponseHead { status: 200, version: Version::Http11, fields: Fields(&fields), size: 150 },
+        &ResponseHead {
+            status: 200,
+            version: Version::Http11,
+            fields: Fields(&fields),
+            content_type: Some(fields[1].value),
+            size: 150,
+        },
     );
     let outcome = Outcome {
         started: Timestamp(1_800_000_000_000_000_000 + ts * 1_000_000),

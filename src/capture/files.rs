@@ -154,7 +154,7 @@ impl Files {
     ///
     /// # Errors
     /// When a file cannot be read to its end. What came before stands, and the next call goes on with the other files.
-    #[inline]
+    #[inline(always)]
     #[allow(clippy::should_implement_trait)] // it lends: an iterator cannot
     pub fn next(&mut self) -> Result<Option<Frame<'_>>, CaptureError> {
         // Nearly all frames are the next one of the file at hand.
@@ -206,7 +206,7 @@ impl Files {
     }
 
     /// Goes on until the current file's next frame is the one to give out. `false` at the end of all.
-    #[inline]
+    #[inline(never)]
     fn advance(&mut self) -> Result<bool, CaptureError> {
         loop {
             let Some(current) = &mut self.current else {

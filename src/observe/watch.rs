@@ -14,7 +14,7 @@ use super::target::{self, Parts};
 use super::{Observation, Scheme, ServiceKey, Sink, host};
 use crate::base::Address;
 use crate::exchange::{Observer, Outcome, Sides};
-use crate::proto::{Fields, RequestHead, ResponseHead};
+use crate::proto::{RequestHead, ResponseHead};
 use crate::stream::Connection;
 
 /// Longest method and longest media type that are kept, in bytes.
@@ -33,6 +33,7 @@ pub struct Watch<S> {
     free: Vec<u32>,
     scratch: Vec<u8>,
     caller: (Address, u64),
+    hosts: host::Recent,
 }
 
 /// What is kept of a request until its exchange is over: the number of a buffer.
@@ -62,7 +63,15 @@ impl<S: Sink> Watch<S> {
     /// A watcher that hashes under `key`.
     pub fn new(sink: S, key: Key) -> Self {
         let nobody = Address::v6(0, 0);
-        Self { sink, key, slots: Vec::new(), free: Vec::new(), scratch: Vec::new(), caller: (nobody, key.hash_bits(0)) }
+        Self {
+            sink,
+            key,
+            slots: Vec::new(),
+            free: Vec::new(),
+            scratch: Vec::new(),
+            caller: (nobody, key.hash_bits(0)),
+            hosts: host::Recent::new(),
+        }
     }
 
     /// Requests that wait for the end of their exchange.
@@ -108,7 +117,14 @@ impl Slot {
     }
 
     #[inline]
-    fn read(&mut self, key: &Key, head: &RequestHead<'_>, server: Address, scratch: &mut Vec<u8>) {
+    fn read(
+        &mut self,
+        key: &Key,
+        head: &RequestHead<'_>,
+        server: Address,
+        hosts: &mut host::Recent,
+        scratch: &mut Vec<u8>,
+    ) {
         self.text.clear();
         self.text.shrink_to(TEXT_KEPT);
         self.segments.clear();
@@ -117,13 +133,13 @@ impl Slot {
         self.status = None;
         self.response_type = Span::default();
         let target = target::split(head.target);
-        self.host = match target.authority.or(head.host).and_then(|h| host::append(h, &mut self.text)) {
+        self.host = match target.authority.or(head.host).and_then(|h| hosts.append(h, &mut self.text)) {
             Some(span) => span,
             None => append(&mut self.text, &server.ip().to_string()),
         };
         let method = &head.method[..head.method.floor_char_boundary(METHOD_MAX)];
         self.method = append(&mut self.text, method);
-        self.request_type = media_type(head.fields, &mut self.text);
+        self.request_type = media_type(head.content_type, &mut self.text);
         let mut parts =
             Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
         self.trailing_slash = parts.read(key, target.rest);
@@ -167,7 +183,7 @@ impl<S: Sink> Observer for Watch<S> {
         let caller = self.caller(sides.client);
         if let Some(slot) = self.slots.get_mut(index as usize) {
             slot.caller = caller;
-            slot.read(&self.key, head, sides.server, &mut self.scratch);
+            slot.read(&self.key, head, sides.server, &mut self.hosts, &mut self.scratch);
         }
         Ticket(index)
     }
@@ -176,7 +192,7 @@ impl<S: Sink> Observer for Watch<S> {
     fn response(&mut self, request: &mut Ticket, head: &ResponseHead<'_>) {
         if let Some(slot) = self.slots.get_mut(request.0 as usize) {
             slot.status = Some(head.status);
-            slot.response_type = media_type(head.fields, &mut slot.text);
+            slot.response_type = media_type(head.content_type, &mut slot.text);
         }
     }
 
@@ -209,8 +225,8 @@ const USUAL_TYPES: [(&[u8], &str); 8] = [
 /// Appends the media type of a Content-Type field in lower case, without parameters (RFC 9110, 8.3.1); empty where
 /// there is none or where it is not one.
 #[inline]
-fn media_type(fields: Fields<'_>, text: &mut String) -> Span {
-    let Some(value) = fields.get("content-type") else { return Span::default() };
+fn media_type(content_type: Option<&[u8]>, text: &mut String) -> Span {
+    let Some(value) = content_type else { return Span::default() };
     match USUAL_TYPES.iter().find(|(usual, _)| *usual == value) {
         Some((_, name)) => append(text, name),
         None => unusual_type(value, text),
@@ -238,7 +254,7 @@ mod tests {
     use crate::base::{FlowKey, Timestamp};
     use crate::exchange::Partial;
     use crate::observe::{Batch, Kind};
-    use crate::proto::Version;
+    use crate::proto::{Fields, Version};
     use httparse::Header;
 
     const CLIENT: (u32, u16) = (0x0a00_0001, 50_000);
@@ -270,17 +286,17 @@ mod tests {
         host: Option<&'a [u8]>,
         fields: &'a [Header<'a>],
     ) -> RequestHead<'a> {
-        RequestHead { method, target, host, version: Version::Http11, fields: Fields(fields), size: 0 }
+        let (fields, version) = (Fields(fields), Version::Http11);
+        let content_type = fields.get("content-type");
+        RequestHead { method, target, host, version, fields, content_type, size: 0 }
     }
 
     fn watch_one(head: &RequestHead<'_>, then: impl FnOnce(&Observation<'_>)) {
         let mut watch = Watch::new(Batch::new(), Key::FIXED);
         let mut ticket = watch.request(&connection(), sides(), head);
-        let fields = [Header { name: "Content-Type", value: b"Application/JSON; charset=utf-8" }];
-        watch.response(
-            &mut ticket,
-            &ResponseHead { status: 201, version: Version::Http11, fields: Fields(&fields), size: 0 },
-        );
+        let content_type = Some(&b"Application/JSON; charset=utf-8"[..]);
+        let (version, fields) = (Version::Http11, Fields(&[]));
+        watch.response(&mut ticket, &ResponseHead { status: 201, version, fields, content_type, size: 0 });
         watch.finish(&connection(), ticket, &outcome());
         assert_eq!(watch.waiting(), 0);
         let mut then = Some(then);
@@ -327,7 +343,8 @@ mod tests {
         let ticket =
             watch.request(&connection(), sides(), &request("CONNECT", b"a.example:443", Some(b"a.example"), &[]));
         watch.finish(&connection(), ticket, &outcome());
-        let head = ResponseHead { status: 200, version: Version::Http11, fields: Fields(&[]), size: 0 };
+        let head =
+            ResponseHead { status: 200, version: Version::Http11, fields: Fields(&[]), content_type: None, size: 0 };
         let ticket = watch.orphan(&connection(), sides(), &head);
         watch.finish(&connection(), ticket, &outcome());
         assert_eq!(watch.sink.len(), 0);

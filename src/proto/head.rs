@@ -57,6 +57,8 @@ pub struct RequestHead<'a> {
     pub version: Version,
     /// Field lines.
     pub fields: Fields<'a>,
+    /// The first Content-Type field, as received (RFC 9110, 8.3).
+    pub content_type: Option<&'a [u8]>,
     /// Bytes of the head on the wire.
     pub size: u32,
 }
@@ -70,6 +72,8 @@ pub struct ResponseHead<'a> {
     pub version: Version,
     /// Field lines.
     pub fields: Fields<'a>,
+    /// The first Content-Type field, as received (RFC 9110, 8.3).
+    pub content_type: Option<&'a [u8]>,
     /// Bytes of the head on the wire.
     pub size: u32,
 }

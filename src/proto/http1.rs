@@ -264,7 +264,7 @@ fn with_request<T>(
     notes: Notes,
     read: impl FnOnce(&RequestHead<'_>, &Facts) -> T,
 ) -> T {
-    let (mut facts, mut host) = facts(fields, notes);
+    let (mut facts, Values { mut host, content_type }) = facts(fields, notes);
     // Content-Length beside chunked makes it evidence; a request's Unclear length is no body at all.
     if let Some(authority) = authority(method, target, host) {
         host = Some(authority);
@@ -272,7 +272,8 @@ fn with_request<T>(
     if facts.length == Length::Unclear {
         facts.notes.length_bad = true;
     }
-    read(&RequestHead { method, target, host, version, fields: Fields(fields), size: size as u32 }, &facts)
+    let (fields, size) = (Fields(fields), size as u32);
+    read(&RequestHead { method, target, host, version, fields, content_type, size }, &facts)
 }
 
 #[inline(always)]
@@ -284,8 +285,9 @@ fn with_response<T>(
     notes: Notes,
     read: impl FnOnce(&ResponseHead<'_>, &Facts) -> T,
 ) -> T {
-    let (facts, _) = facts(fields, notes);
-    read(&ResponseHead { status, version, fields: Fields(fields), size: size as u32 }, &facts)
+    let (facts, Values { content_type, .. }) = facts(fields, notes);
+    let (fields, size) = (Fields(fields), size as u32);
+    read(&ResponseHead { status, version, fields, content_type, size }, &facts)
 }
 
 /// The authority that the target itself names: of an absolute form, or of CONNECT where there is no Host field.
@@ -314,25 +316,39 @@ fn odd_authority<'a>(method: &str, target: &'a [u8], host: Option<&[u8]>) -> Opt
     Some(&rest[begin..end]).filter(|a| !a.is_empty())
 }
 
-/// One pass over the field lines. A name's length and first letter rule out nearly all of them.
+/// Values that the heads carry along, so that nobody looks for them again.
+#[derive(Clone, Copy, Default)]
+struct Values<'a> {
+    host: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+}
+
+/// One pass over the field lines. A name's length rules out nearly all of them.
 #[inline]
-fn facts<'a>(fields: &[Header<'a>], notes: Notes) -> (Facts, Option<&'a [u8]>) {
+fn facts<'a>(fields: &[Header<'a>], notes: Notes) -> (Facts, Values<'a>) {
     let mut facts = Facts { length: Length::Absent, coded: false, notes };
-    let mut host = None;
+    let mut values = Values::default();
     for field in fields {
         let name = field.name.as_bytes();
         match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => {
+            4 if is(name, b"Host") => {
                 facts.notes.hosts = facts.notes.hosts.saturating_add(1);
-                host = host.or(Some(field.value));
+                values.host = values.host.or(Some(field.value));
             }
-            14 if name.eq_ignore_ascii_case(b"content-length") => content_length(field.value, &mut facts),
-            16 if name.eq_ignore_ascii_case(b"content-encoding") => facts.coded = true,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => transfer_encoding(fields, &mut facts),
+            12 if is(name, b"Content-Type") => values.content_type = values.content_type.or(Some(field.value)),
+            14 if is(name, b"Content-Length") => content_length(field.value, &mut facts),
+            16 if is(name, b"Content-Encoding") => facts.coded = true,
+            17 if is(name, b"Transfer-Encoding") => transfer_encoding(fields, &mut facts),
             _ => {}
         }
     }
-    (facts, host)
+    (facts, values)
+}
+
+/// Is this the name? Most write it the usual way, and to compare so takes a few instructions, not some for each letter.
+#[inline(always)]
+fn is<const N: usize>(name: &[u8], usual: &[u8; N]) -> bool {
+    name == usual || name.eq_ignore_ascii_case(usual)
 }
 
 #[inline]

@@ -1,7 +1,6 @@
 //! Exchanges for tests, made through the real watcher.
 #![allow(dead_code)] // each test file takes what it needs
 
-use httparse::Header;
 use shadowtap::base::{Address, FlowKey, Timestamp};
 use shadowtap::exchange::{Observer, Outcome, Partial, Sides};
 use shadowtap::observe::{Key, Sink, Watch};
@@ -42,15 +41,21 @@ pub fn play<S: Sink>(watch: &mut Watch<S>, ask: &Ask, response_type: &str) {
         host: Some(ask.host.as_bytes()),
         version: Version::Http11,
         fields: Fields(&[]),
+        content_type: None,
         size: 100,
     };
     let mut ticket = watch.request(&connection, Sides { client, server }, &head);
-    let fields = [Header { name: "Content-Type", value: response_type.as_bytes() }];
-    let fields = if response_type.is_empty() { &fields[..0] } else { &fields[..] };
+    let content_type = Some(response_type.as_bytes()).filter(|t| !t.is_empty());
     if ask.status > 0 {
         watch.response(
             &mut ticket,
-            &ResponseHead { status: ask.status, version: Version::Http11, fields: Fields(fields), size: 100 },
+            &ResponseHead {
+                status: ask.status,
+                version: Version::Http11,
+                fields: Fields(&[]),
+                content_type,
+                size: 100,
+            },
         );
     }
     let outcome = Outcome {

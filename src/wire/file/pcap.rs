@@ -68,7 +68,8 @@ pub(super) fn at_hand(header: &Header, bytes: &[u8]) -> Option<Located> {
     let (seconds, fraction) = (word(record, 0, false), word(record, 4, false));
     let (len, wire_len) = (word(record, 8, false), word(record, 12, false));
     let whole = header.record + len as usize;
-    let usual = len != 0 && len as usize <= FRAME_MAX && wire_len as usize <= FRAME_MAX;
+    // One comparison for "not zero and not too long".
+    let usual = len.wrapping_sub(1) < FRAME_MAX as u32 && wire_len <= FRAME_MAX as u32;
     if header.big_endian || !usual || bytes.len() < whole {
         return None;
     }
