@@ -66,8 +66,6 @@ pub(super) struct Opened {
     pub bytes: Bytes,
     /// The raw ones read so far.
     pub count: Count,
-    /// Were they compressed?
-    pub compressed: bool,
 }
 
 /// Opens a source.
@@ -81,8 +79,8 @@ pub(super) fn open(origin: &Origin) -> Result<Opened, CaptureError> {
         Origin::Stdin => (Box::new(io::stdin()), Path::new("-")),
     };
     let counted = Counted { inner: raw, count: count.clone() };
-    let (bytes, compressed) = decompressed(counted).map_err(|e| CaptureError::path(path, e))?;
-    Ok(Opened { bytes, count, compressed })
+    let bytes = decompressed(counted).map_err(|e| CaptureError::path(path, e))?;
+    Ok(Opened { bytes, count })
 }
 
 fn is_gzip(start: &[u8]) -> bool {
@@ -94,7 +92,7 @@ fn is_zstd(start: &[u8]) -> bool {
     start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) || matches!(start, [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
 }
 
-fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<(Bytes, bool)> {
+fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<Bytes> {
     let mut start = Vec::new();
     (&mut raw).take(4).read_to_end(&mut start)?;
     let (gzip, zstd) = (is_gzip(&start), is_zstd(&start));
@@ -109,5 +107,5 @@ fn decompressed(mut raw: impl Read + Send + 'static) -> io::Result<(Bytes, bool)
     } else {
         Box::new(whole)
     };
-    Ok((bytes, gzip || zstd))
+    Ok(bytes)
 }

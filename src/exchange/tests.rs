@@ -442,6 +442,26 @@ fn hard_case_22_upgrade_to_websocket_and_to_something_unknown() {
     assert!(w.pairing.ledger.get(Bucket::OtherTcp) > 0);
 }
 
+/// What HTTP/1 makes of HTTP/2: nothing. A path behind a header table that nobody saw is never guessed.
+#[test]
+fn hard_case_26_http2_is_left_alone_from_its_beginning_and_from_its_middle() {
+    // SETTINGS, and HEADERS whose fields are references to a dynamic table; DATA with text that looks like a request.
+    let settings: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let headers: &[u8] = &[0, 0, 5, 1, 4, 0, 0, 0, 1, 0x82, 0x86, 0xbe, 0xbf, 0xc0];
+    let mut data = vec![0, 0, 33, 0, 1, 0, 0, 0, 1];
+    data.extend_from_slice(b"GET /inside HTTP/1.1\r\nHost: h\r\n\r\n");
+    for picked_up in [false, true] {
+        let mut w = Wire::new();
+        if !picked_up {
+            w.c("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        }
+        w.c(settings).s(settings).c(headers).s(headers).c(&data[..]).s(&data[..]);
+        assert_eq!(w.short(), [""; 0], "picked up in its middle: {picked_up}");
+        assert_eq!(w.pairing.ledger.get(Bucket::Http), 0);
+        assert!(w.pairing.ledger.get(Bucket::OtherTcp) > 0);
+    }
+}
+
 #[test]
 fn hard_case_22_connect_and_what_is_inside() {
     let connect = "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";

@@ -84,6 +84,7 @@ pub struct Sent {
 }
 
 /// A made capture.
+#[allow(dead_code, reason = "not each test and bench that includes this file asks for all of it")]
 pub struct Recording {
     /// The pcap file.
     pub pcap: Vec<u8>,

@@ -142,20 +142,6 @@ impl<R: Read> Reader<R> {
         self.window.offset()
     }
 
-    /// Bytes that were read but are no whole record yet.
-    pub fn buffered(&self) -> usize {
-        self.window.rest()
-    }
-
-    /// Goes on to a place that [`Reader::offset`] named before: the frames up to there are passed over.
-    ///
-    /// # Errors
-    /// As [`Reader::next`].
-    pub fn skip_to(&mut self, offset: u64) -> Result<(), FileError> {
-        while self.offset() < offset && self.next()?.is_some() {}
-        Ok(())
-    }
-
     /// What was wrong with the file so far: at most [`WARNINGS_MAX`].
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings

@@ -36,11 +36,6 @@ impl<R: Read> Window<R> {
         self.base + (self.start + self.lent) as u64
     }
 
-    /// Bytes that are there and were not lent.
-    pub(super) fn rest(&self) -> usize {
-        self.end - self.start - self.lent
-    }
-
     /// Done with what was lent.
     #[inline(always)]
     pub(super) fn settle(&mut self) {
