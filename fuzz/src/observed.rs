@@ -70,6 +70,7 @@ fn observe(choices: &mut Choices<'_>, watch: &mut Watch<Batch>, n: u64) {
         host: Some(host),
         version: Version::Http11,
         fields: Fields(&[]),
+        content_type: None,
         size: 40,
     };
     let mut request = watch.request(&connection, Sides { client, server }, &head);
@@ -77,7 +78,8 @@ fn observe(choices: &mut Choices<'_>, watch: &mut Watch<Batch>, n: u64) {
     let answered = choices.u8() & 15 != 0;
     let mut partial = Partial::default();
     if answered {
-        watch.response(&mut request, &ResponseHead { status, version: Version::Http11, fields: Fields(&[]), size: 30 });
+        let (version, fields) = (Version::Http11, Fields(&[]));
+        watch.response(&mut request, &ResponseHead { status, version, fields, content_type: None, size: 30 });
     } else {
         partial.add(Partial::NO_RESPONSE);
     }
