@@ -107,6 +107,9 @@ impl TryFrom<Vec<(u32, u64)>> for Counters {
 /// Buckets in an octave. A bucket's ends are as 17 to 16 at most, so a figure from its middle is off by at most 1/33.
 const SUB: u32 = 4;
 
+/// The bucket of the largest value.
+const BUCKET_MAX: u32 = 975;
+
 /// The bucket of a value, 0 to 975: the values up to 31 have one each, those above share one of 16 in their octave.
 #[inline]
 pub fn bucket(value: u64) -> u32 {
@@ -118,8 +121,10 @@ pub fn bucket(value: u64) -> u32 {
     ((octave - SUB + 1) << SUB) + within
 }
 
-/// The value that stands for a bucket: the harmonic mean of its ends, which is off by the same share of either.
+/// The value that stands for a bucket: the harmonic mean of its ends, which is off by the same share of either. A damaged
+/// record may name a bucket that no value has; it counts as the last.
 fn middle(bucket: u32) -> u64 {
+    let bucket = bucket.min(BUCKET_MAX);
     if bucket < 2 << SUB {
         return u64::from(bucket);
     }
@@ -228,5 +233,13 @@ mod tests {
         {
             assert!(Counters::try_from(pairs).is_err());
         }
+    }
+
+    #[test]
+    fn a_bucket_that_no_value_has_counts_as_the_last() {
+        assert_eq!(bucket(u64::MAX), BUCKET_MAX);
+        let mut c = Counters::default();
+        c.bump((1 << 20) - 1);
+        assert_eq!(quantiles(c.range(0, 1 << 20)).max, middle(BUCKET_MAX));
     }
 }
