@@ -24,7 +24,7 @@ fn exchange<S: Sink>(watch: &mut Watch<S>, target: &[u8], ts: u64) {
     let connection = Connection { key, id: 1, opener: None, opened: Timestamp(0) };
     let head = RequestHead {
         method: "GET",
-        target,
+        target: target.into(),
         host: Some(b"api.shop.example"),
         version: Version::Http11,
         fields: Fields(&[

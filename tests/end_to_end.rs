@@ -34,7 +34,7 @@ impl Observer for Collect {
     fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) -> Open {
         let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
         let host = head.host.map(text).unwrap_or_default();
-        Open { row: (head.method.to_owned(), host, text(head.target), None, 0), orphan: false }
+        Open { row: (head.method.to_owned(), host, text(head.target.bytes()), None, 0), orphan: false }
     }
 
     fn response(&mut self, request: &mut Open, head: &ResponseHead<'_>) {

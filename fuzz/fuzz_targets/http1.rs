@@ -28,7 +28,7 @@ impl Observer for Recorder {
 
     fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) -> Self::Request {
         self.begun += 1;
-        (String::from_utf8_lossy(head.target).into_owned(), None)
+        (String::from_utf8_lossy(head.target.bytes()).into_owned(), None)
     }
 
     fn response(&mut self, request: &mut Self::Request, head: &ResponseHead<'_>) {

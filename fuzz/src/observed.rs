@@ -66,7 +66,7 @@ fn observe(choices: &mut Choices<'_>, watch: &mut Watch<Batch>, n: u64) {
     let method = ["GET", "POST", "DELETE", "HEAD"][choices.below(4)];
     let head = RequestHead {
         method,
-        target: target.as_bytes(),
+        target: target.as_str().into(),
         host: Some(host),
         version: Version::Http11,
         fields: Fields(&[]),

@@ -33,7 +33,7 @@ impl Observer for Recorder {
 
     fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) -> Seen {
         Seen {
-            request: format!("{} {}", head.method, String::from_utf8_lossy(head.target)),
+            request: format!("{} {}", head.method, String::from_utf8_lossy(head.target.bytes())),
             host: head.host.map(|h| String::from_utf8_lossy(h).into_owned()).unwrap_or_default(),
             ..Seen::default()
         }

@@ -15,7 +15,7 @@ const WORD_MAX: usize = 64;
 /// counters and years, longer ones may be phone, card or account numbers.
 const DIGITS_KEPT: usize = 6;
 /// Longest text whose tally cannot overflow (each lane counts to 127).
-const TALLY_MAX: usize = 127;
+pub(super) const TALLY_MAX: usize = 127;
 
 /// Counts of character classes, one byte lane each. Adding two tallies adds lane by lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +71,17 @@ impl Tally {
         true
     }
 
+    /// Counts a byte in; `false`, and nothing counted, when it is neither letter nor digit nor one of `-`, `_` and `.`.
+    #[inline(always)]
+    pub(super) fn take_simple(&mut self, byte: u8) -> bool {
+        let class = CLASSES[byte as usize];
+        if class >> OTHER != 0 {
+            return false;
+        }
+        self.0 = self.0.wrapping_add(class);
+        true
+    }
+
     fn of(text: &[u8]) -> Self {
         Self(text.iter().fold(0, |sum, b| (sum + (CLASSES[*b as usize] & !STOP)) & !STOP))
     }
@@ -100,7 +111,12 @@ pub fn value(text: &[u8]) -> Kind {
     if text.len() > TALLY_MAX {
         return long(text);
     }
-    let tally = Tally::of(text);
+    tallied_value(text, Tally::of(text))
+}
+
+/// The form of a query value of at most [`TALLY_MAX`] bytes whose tally is known, all of it counted.
+#[inline]
+pub(super) fn tallied_value(text: &[u8], tally: Tally) -> Kind {
     match text {
         b"" => Kind::Empty,
         b"true" | b"false" => Kind::Boolean,
@@ -109,7 +125,7 @@ pub fn value(text: &[u8]) -> Kind {
     }
 }
 
-/// The form of a segment whose tally is known; `text` is at most [`TALLY_MAX`] long, all of it counted.
+/// The form of a segment whose tally is known, all of it counted.
 #[inline]
 pub(super) fn tallied(text: &[u8], tally: Tally) -> Kind {
     const PLAIN: u64 = !(0x7f << LOWER | 0x7f << HEX | 0x7f << UNDER | 0x7f << DASH);

@@ -9,41 +9,42 @@ use super::Kind;
 use super::key::Key;
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append};
 use super::shape::{self, Tally};
+use crate::proto::Target;
 
 /// Longest parameter name that is kept, in bytes.
 const NAME_MAX: usize = 64;
 
 /// A target split into its parts, still as on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Target<'a> {
+pub(super) struct Split<'a> {
     /// The authority of an absolute-form target.
     pub(super) authority: Option<&'a [u8]>,
-    /// Path, query and fragment.
+    /// Path, query and fragment: the target's end.
     pub(super) rest: &'a [u8],
 }
 
 /// Splits the authority off an absolute-form target (RFC 9112, 3.2.2); origin form has none, asterisk form no path.
 #[inline]
-pub(super) fn split(target: &[u8]) -> Target<'_> {
+pub(super) fn split(target: &[u8]) -> Split<'_> {
     match target.first() {
-        Some(b'/') => Target { authority: None, rest: target },
-        Some(b'*') if target.len() == 1 => Target::default(),
+        Some(b'/') => Split { authority: None, rest: target },
+        Some(b'*') if target.len() == 1 => Split::default(),
         _ => absolute(target),
     }
 }
 
-fn absolute(target: &[u8]) -> Target<'_> {
+fn absolute(target: &[u8]) -> Split<'_> {
     let Some(colon) = target.iter().position(|b| !(b.is_ascii_alphanumeric() || b"+-.".contains(b))) else {
-        return Target { authority: None, rest: target };
+        return Split { authority: None, rest: target };
     };
     match target[colon..].strip_prefix(b"://") {
         Some(after) if colon > 0 => {
             let end = after.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(after.len());
             let authority = &after[..end];
             let userinfo = authority.iter().rposition(|b| *b == b'@').map_or(0, |at| at + 1);
-            Target { authority: Some(&authority[userinfo..]), rest: &after[end..] }
+            Split { authority: Some(&authority[userinfo..]), rest: &after[end..] }
         }
-        _ => Target { authority: None, rest: target },
+        _ => Split { authority: None, rest: target },
     }
 }
 
@@ -56,10 +57,13 @@ pub(super) struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// Reads path and query. Gives whether the path ended with a slash, other than the root's.
-    pub(super) fn read(&mut self, key: &Key, rest: &[u8]) -> bool {
-        // One look at the whole is cheaper than one at each piece.
-        let text = std::str::from_utf8(rest).ok();
+    /// Reads path and query, which are the last `rest` bytes of the target. Gives whether the path ended with a slash, other
+    /// than the root's.
+    #[inline]
+    pub(super) fn read(&mut self, key: &Key, target: Target<'_>, rest: usize) -> bool {
+        let begin = target.bytes().len().saturating_sub(rest);
+        let rest = &target.bytes()[begin..];
+        let text = target.text().and_then(|text| text.get(begin..));
         let mut at = 0;
         let mut trailing = false;
         while let Some(&first) = rest.get(at) {
@@ -69,7 +73,7 @@ impl Parts<'_> {
                     at += 1;
                 }
                 b'?' => {
-                    self.query(&rest[at + 1..]);
+                    self.query(rest, text, at + 1);
                     break;
                 }
                 b'#' => break,
@@ -135,27 +139,74 @@ impl Parts<'_> {
         self.segments.push(segment);
     }
 
-    fn query(&mut self, query: &[u8]) {
-        let query = query.split(|b| *b == b'#').next().unwrap_or_default();
-        for pair in query.split(|b| *b == b'&') {
-            if self.parameters.len() >= MAX_PARAMETERS {
+    /// Reads the query that begins at `at`.
+    fn query(&mut self, rest: &[u8], text: Option<&str>, mut at: usize) {
+        while self.parameters.len() < MAX_PARAMETERS {
+            let name = Piece::read(rest, at, true);
+            let value = match rest.get(name.end) {
+                Some(b'=') => Piece::read(rest, name.end + 1, false),
+                _ => Piece { start: name.end, ..name },
+            };
+            if name.start < name.end {
+                self.parameter(rest, text, name, value);
+            }
+            match rest.get(value.end) {
+                Some(b'&') => at = value.end + 1,
+                _ => break,
+            }
+        }
+    }
+
+    #[inline]
+    fn parameter(&mut self, rest: &[u8], text: Option<&str>, name: Piece, value: Piece) {
+        let kind = match value.tally {
+            Some(tally) => shape::tallied_value(&rest[value.start..value.end], tally),
+            None => shape::value(plain(&rest[value.start..value.end], self.scratch)),
+        };
+        let bytes = &rest[name.start..name.end];
+        let simple = name.tally.filter(|tally| shape::tallied(bytes, *tally) == Kind::Word);
+        let span = match text.and_then(|text| text.get(name.start..name.end)) {
+            Some(name) if simple.is_some() && name.len() <= NAME_MAX => append(self.text, name),
+            _ => name_of(plain(bytes, self.scratch), self.text),
+        };
+        let known = self.parameters.iter().any(|p| p.name.of(self.text) == span.of(self.text));
+        if known {
+            self.text.truncate(span.start as usize);
+        } else {
+            self.parameters.push(ParameterSpan { name: span, kind });
+        }
+    }
+}
+
+/// A name or a value in a query.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    start: usize,
+    end: usize,
+    /// Its tally, when it has nothing but letters, digits, `-`, `_` and `.`: most have.
+    tally: Option<Tally>,
+}
+
+impl Piece {
+    /// Reads from `start` to the end of the name, or of the value.
+    #[inline]
+    fn read(rest: &[u8], start: usize, name: bool) -> Self {
+        let mut tally = Tally::default();
+        let mut end = start;
+        while let Some(&byte) = rest.get(end) {
+            if !tally.take_simple(byte) {
                 break;
             }
-            let equals = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
-            let (name, value) = (&pair[..equals], pair.get(equals + 1..).unwrap_or_default());
-            if name.is_empty() {
-                continue;
+            end += 1;
+        }
+        let ends = |byte: u8| matches!(byte, b'&' | b'#') || name && byte == b'=';
+        match rest.get(end) {
+            Some(&byte) if !ends(byte) => {
+                let more = rest[end..].iter().position(|byte| ends(*byte));
+                Self { start, end: more.map_or(rest.len(), |more| end + more), tally: None }
             }
-            let mut scratch = std::mem::take(self.scratch);
-            let kind = shape::value(plain(value, &mut scratch));
-            let span = name_of(plain(name, &mut scratch), self.text);
-            *self.scratch = scratch;
-            let known = self.parameters.iter().any(|p| p.name.of(self.text) == span.of(self.text));
-            if known {
-                self.text.truncate(span.start as usize);
-            } else {
-                self.parameters.push(ParameterSpan { name: span, kind });
-            }
+            // Too long a piece has overflowed its tally.
+            _ => Self { start, end, tally: (end - start <= shape::TALLY_MAX).then_some(tally) },
         }
     }
 }
@@ -236,7 +287,7 @@ mod tests {
         let (mut text, mut segments, mut parameters, mut scratch) = (String::new(), vec![], vec![], vec![]);
         let trailing =
             Parts { text: &mut text, segments: &mut segments, parameters: &mut parameters, scratch: &mut scratch }
-                .read(&Key::FIXED, split(target).rest);
+                .read(&Key::FIXED, target.into(), split(target).rest.len());
         (
             segments.iter().map(|s| (s.kind, s.text.of(&text).to_owned())).collect(),
             parameters.iter().map(|p| (p.name.of(&text).to_owned(), p.kind)).collect(),
@@ -287,10 +338,10 @@ mod tests {
         let t = split(b"http://user:pass@Api.Example:8080/a?b");
         assert_eq!(t.authority, Some(b"Api.Example:8080".as_slice()));
         assert_eq!(t.rest, b"/a?b");
-        assert_eq!(split(b"http://api.example?x=1"), Target { authority: Some(b"api.example"), rest: b"?x=1" });
+        assert_eq!(split(b"http://api.example?x=1"), Split { authority: Some(b"api.example"), rest: b"?x=1" });
         assert_eq!(split(b"/redirect/http://x/y").authority, None);
-        assert_eq!(split(b"foo"), Target { authority: None, rest: b"foo" });
-        assert_eq!(split(b"://x"), Target { authority: None, rest: b"://x" });
+        assert_eq!(split(b"foo"), Split { authority: None, rest: b"foo" });
+        assert_eq!(split(b"://x"), Split { authority: None, rest: b"://x" });
     }
 
     #[test]

@@ -132,7 +132,7 @@ impl Slot {
         self.server = server;
         self.status = None;
         self.response_type = Span::default();
-        let target = target::split(head.target);
+        let target = target::split(head.target.bytes());
         self.host = match target.authority.or(head.host).and_then(|h| hosts.append(h, &mut self.text)) {
             Some(span) => span,
             None => append(&mut self.text, &server.ip().to_string()),
@@ -142,7 +142,7 @@ impl Slot {
         self.request_type = media_type(head.content_type, &mut self.text);
         let mut parts =
             Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
-        self.trailing_slash = parts.read(key, target.rest);
+        self.trailing_slash = parts.read(key, head.target, target.rest.len());
     }
 
     #[inline]
@@ -288,7 +288,7 @@ mod tests {
     ) -> RequestHead<'a> {
         let (fields, version) = (Fields(fields), Version::Http11);
         let content_type = fields.get("content-type");
-        RequestHead { method, target, host, version, fields, content_type, size: 0 }
+        RequestHead { method, target: target.into(), host, version, fields, content_type, size: 0 }
     }
 
     fn watch_one(head: &RequestHead<'_>, then: impl FnOnce(&Observation<'_>)) {

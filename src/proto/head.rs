@@ -43,14 +43,48 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A request target exactly as on the wire (RFC 9112, 3.2): origin, absolute, authority or asterisk form. Bytes, since
+/// hostile targets are not always UTF-8; whoever found out that they are need not be asked again.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    bytes: &'a [u8],
+    text: Option<&'a str>,
+}
+
+impl<'a> Target<'a> {
+    /// The target itself.
+    #[inline]
+    pub fn bytes(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The same as text, where all of it is UTF-8.
+    #[inline]
+    pub fn text(self) -> Option<&'a str> {
+        self.text
+    }
+}
+
+impl<'a> From<&'a str> for Target<'a> {
+    #[inline]
+    fn from(text: &'a str) -> Self {
+        Self { bytes: text.as_bytes(), text: Some(text) }
+    }
+}
+
+impl<'a> From<&'a [u8]> for Target<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self { bytes, text: std::str::from_utf8(bytes).ok() }
+    }
+}
+
 /// The head of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestHead<'a> {
     /// Method, case-sensitive (RFC 9110, 9.1).
     pub method: &'a str,
-    /// Request target exactly as on the wire (RFC 9112, 3.2): origin, absolute, authority or asterisk form.
-    /// Bytes, since hostile targets are not always UTF-8.
-    pub target: &'a [u8],
+    /// Request target.
+    pub target: Target<'a>,
     /// Host field (or authority of an absolute-form target, which wins: RFC 9112, 3.2.2), as on the wire, with its port.
     pub host: Option<&'a [u8]>,
     /// Version.

@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use httparse::{Error, Header, ParserConfig, Status};
 
 use super::lenient;
-use super::{Fields, RequestHead, ResponseHead, Version};
+use super::{Fields, RequestHead, ResponseHead, Target, Version};
 
 /// Field lines that are read on the stack, in place. Nearly every head has fewer.
 const FEW: usize = 64;
@@ -128,10 +128,7 @@ pub fn request<T>(bytes: &[u8], lines: usize, read: impl FnOnce(&RequestHead<'_>
         Ok(Status::Complete(size)) => {
             let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Read::Bad };
             let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
-            Read::Head(
-                size,
-                with_request(method, target.as_bytes(), version, parsed.headers, size, Notes::default(), read),
-            )
+            Read::Head(size, with_request(method, target.into(), version, parsed.headers, size, Notes::default(), read))
         }
         Ok(Status::Partial) => Read::Partial,
         Err(error) => odd_request(bytes, lines, error, &mut Once::new(read)),
@@ -198,7 +195,7 @@ fn odd_request<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn ReadR
             Ok(Status::Complete(size)) => {
                 let (Some(method), Some(target)) = (parsed.method, parsed.path) else { return Read::Bad };
                 let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
-                let (target, notes) = (target.as_bytes(), Notes::default());
+                let (target, notes) = (target.into(), Notes::default());
                 let made = with_request(method, target, version, parsed.headers, size, notes, |h, f| read.call(h, f));
                 return finish(size, made);
             }
@@ -210,7 +207,8 @@ fn odd_request<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn ReadR
         Read::Head(size, scratch) => {
             let Some(head) = lenient::Head::read(&scratch, lines) else { return Read::Bad };
             let Some((method, target, version)) = lenient::request_line(head.line) else { return Read::Bad };
-            let made = with_request(method, target, version, &head.fields, size, head.notes, |h, f| read.call(h, f));
+            let (target, notes) = (target.into(), head.notes);
+            let made = with_request(method, target, version, &head.fields, size, notes, |h, f| read.call(h, f));
             finish(size, made)
         }
         Read::Partial => Read::Partial,
@@ -257,7 +255,7 @@ fn odd_response<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn Read
 #[inline(always)]
 fn with_request<T>(
     method: &str,
-    target: &[u8],
+    target: Target<'_>,
     version: Version,
     fields: &[Header<'_>],
     size: usize,
@@ -266,7 +264,7 @@ fn with_request<T>(
 ) -> T {
     let (mut facts, Values { mut host, content_type }) = facts(fields, notes);
     // Content-Length beside chunked makes it evidence; a request's Unclear length is no body at all.
-    if let Some(authority) = authority(method, target, host) {
+    if let Some(authority) = authority(method, target.bytes(), host) {
         host = Some(authority);
     }
     if facts.length == Length::Unclear {
@@ -345,10 +343,12 @@ fn facts<'a>(fields: &[Header<'a>], notes: Notes) -> (Facts, Values<'a>) {
     (facts, values)
 }
 
-/// Is this the name? Most write it the usual way, and to compare so takes a few instructions, not some for each letter.
+/// Is this the name? Most write it the usual way, and to compare so takes a few instructions, not some for each letter;
+/// and most names of the same length already differ in their first and last letters.
 #[inline(always)]
 fn is<const N: usize>(name: &[u8], usual: &[u8; N]) -> bool {
-    name == usual || name.eq_ignore_ascii_case(usual)
+    let ends = |name: &[u8]| [name.first().map(|b| b | 0x20), name.last().map(|b| b | 0x20)];
+    name == usual || ends(name) == ends(usual) && name.eq_ignore_ascii_case(usual)
 }
 
 #[inline]
@@ -424,7 +424,7 @@ mod tests {
     fn read(text: &[u8]) -> Option<Parts> {
         match request(text, 512, |head, facts| {
             assert!(head.size > 0);
-            (head.method.to_owned(), head.target.to_vec(), head.host.map(<[u8]>::to_vec), *facts)
+            (head.method.to_owned(), head.target.bytes().to_vec(), head.host.map(<[u8]>::to_vec), *facts)
         }) {
             Read::Head(n, (method, target, host, facts)) => Some((method, target, host, facts, n)),
             _ => None,

@@ -127,7 +127,7 @@ mod tests {
     fn read(text: &[u8]) -> Option<Parts> {
         match request(text, 512, |h, f| {
             let fields = h.fields.iter().map(|(n, v)| (n.to_owned(), v.to_vec())).collect();
-            (h.method.to_owned(), h.target.to_vec(), fields, *f)
+            (h.method.to_owned(), h.target.bytes().to_vec(), fields, *f)
         }) {
             Read::Head(n, (method, target, fields, facts)) => {
                 assert_eq!(n, text.len());

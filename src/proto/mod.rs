@@ -11,4 +11,4 @@ pub mod http1;
 mod lenient;
 pub mod probe;
 
-pub use head::{Fields, RequestHead, ResponseHead, Version};
+pub use head::{Fields, RequestHead, ResponseHead, Target, Version};

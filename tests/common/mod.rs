@@ -37,7 +37,7 @@ pub fn play<S: Sink>(watch: &mut Watch<S>, ask: &Ask, response_type: &str) {
     let connection = Connection { key, id: 1, opener: None, opened: Timestamp(0) };
     let head = RequestHead {
         method: ask.method,
-        target: ask.target.as_bytes(),
+        target: ask.target.as_str().into(),
         host: Some(ask.host.as_bytes()),
         version: Version::Http11,
         fields: Fields(&[]),

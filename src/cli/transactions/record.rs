@@ -54,7 +54,7 @@ struct Line<'a> {
 
 impl Record {
     pub(super) fn request(sides: Sides, head: &RequestHead<'_>, raw: bool) -> Self {
-        let (method, host, uri) = (latin1(head.method.as_bytes()), head.host.map(latin1), latin1(head.target));
+        let (method, host, uri) = (latin1(head.method.as_bytes()), head.host.map(latin1), latin1(head.target.bytes()));
         let (method, host, uri) = match raw {
             true => (method, host, uri),
             false => (mask::method(&method), host.map(|h| mask::authority(&h)), mask::target(&uri)),

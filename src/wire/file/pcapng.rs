@@ -145,30 +145,46 @@ fn byte_order(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// The next frame where it is a sound little-endian enhanced packet block, whole at the start of `bytes`.
+/// May an enhanced packet block have this length? Twenty bytes of its own stand before the frame.
 #[inline(always)]
-pub(super) fn at_hand(section: &Section, bytes: &[u8]) -> Option<Located> {
-    let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
-    let (words, _) = bytes.first_chunk::<28>()?.as_chunks::<4>();
-    let block = word(&words[1]) as usize;
+fn enhanced_length(block: usize) -> bool {
+    (AROUND + 20..=BLOCK_MAX).contains(&block) && block.is_multiple_of(4)
+}
+
+/// The frame in an enhanced packet block, which is all of `bytes`; `word` knows the byte order.
+#[inline(always)]
+fn enhanced(section: &Section, bytes: &[u8], word: impl Fn(&[u8; 4]) -> u32) -> Result<Located, &'static str> {
+    const DISAGREE: &str = "a packet block whose lengths disagree";
+    let (Some(head), Some(second)) = (bytes.first_chunk::<28>(), bytes.last_chunk::<4>()) else { return Err(DISAGREE) };
+    let (words, _) = head.as_chunks::<4>();
     let len = word(&words[5]);
-    let usual = !section.big_endian && section.skipping == 0 && word(&words[0]) == ENHANCED_PACKET;
-    if !usual || !(AROUND + 20..=BLOCK_MAX).contains(&block) || len as usize > block - AROUND - 20 {
-        return None;
+    if word(second) as usize != bytes.len() || len as usize > bytes.len().saturating_sub(AROUND + 20) {
+        return Err(DISAGREE);
     }
-    let (_, second) = bytes.get(..block)?.split_last_chunk::<4>()?;
-    if word(second) as usize != block || !block.is_multiple_of(4) {
-        return None;
-    }
-    let interface = section.interfaces.get(word(&words[2]) as usize)?;
-    Some(Located {
+    let Some(interface) = section.interfaces.get(word(&words[2]) as usize) else {
+        return Err("a packet of an interface that was not described");
+    };
+    Ok(Located {
         ts: interface.time(word(&words[3]), word(&words[4])),
         link: interface.link,
         from: 28,
         len: len as usize,
         wire_len: word(&words[6]).max(len),
-        record: block,
+        record: bytes.len(),
     })
+}
+
+/// The next frame where it is a sound little-endian enhanced packet block, whole at the start of `bytes`.
+#[inline(always)]
+pub(super) fn at_hand(section: &Section, bytes: &[u8]) -> Option<Located> {
+    let word = |bytes: &[u8; 4]| u32::from_le_bytes(*bytes);
+    let (words, _) = bytes.first_chunk::<8>()?.as_chunks::<4>();
+    let block = word(&words[1]) as usize;
+    let usual = !section.big_endian && section.skipping == 0 && word(&words[0]) == ENHANCED_PACKET;
+    if !usual || !enhanced_length(block) {
+        return None;
+    }
+    enhanced(section, bytes.get(..block)?, word).ok()
 }
 
 /// The next frame, wherever it is. `last` is the time of the one before, for blocks without a time.
@@ -191,28 +207,15 @@ pub(super) fn step<R: Read>(section: &mut Section, window: &mut Window<R>, last:
             }
         }
         let block = section.u32(window.bytes(), 4) as usize;
-        if !(AROUND + 20..=BLOCK_MAX).contains(&block) || !block.is_multiple_of(4) {
+        if !enhanced_length(block) {
             return Ok(Step::Bad("a block with an impossible length"));
         }
         if !window.ensure(block)? {
             return Ok(Step::Short);
         }
         let bytes = window.bytes().get(..block).unwrap_or_default();
-        let len = section.u32(bytes, 20) as usize;
-        if section.u32(bytes, block - 4) as usize != block || len > block - AROUND - 20 {
-            return Ok(Step::Bad("a packet block whose lengths disagree"));
-        }
-        let Some(interface) = section.interfaces.get(section.u32(bytes, 8) as usize) else {
-            return Ok(Step::Bad("a packet of an interface that was not described"));
-        };
-        return Ok(Step::Frame(Located {
-            ts: interface.time(section.u32(bytes, 12), section.u32(bytes, 16)),
-            link: interface.link,
-            from: 28,
-            len,
-            wire_len: section.u32(bytes, 24).max(len as u32),
-            record: block,
-        }));
+        let located = enhanced(section, bytes, |word| section.u32(word, 0));
+        return Ok(located.map_or_else(Step::Bad, Step::Frame));
     }
 }
 
