@@ -10,5 +10,6 @@ mod head;
 pub mod http1;
 mod lenient;
 pub mod probe;
+pub mod tls;
 
 pub use head::{Fields, RequestHead, ResponseHead, Target, Version};

@@ -1,0 +1,221 @@
+//! The record layer (RFC 8446, 5.1; RFC 5246, 6.2).
+//!
+//! Takes the bytes of one direction as they come, gives whole records: borrowed where one lies in one piece, joined
+//! where it does not. Knows where a record may begin, for looking for one behind a hole. Never holds more than one
+//! record, never looks into it.
+
+/// Bytes of a record's header: type, version, length.
+pub const HEADER: usize = 5;
+
+/// Largest payload: 2^14 bytes and what TLS 1.2 lets encryption add (RFC 5246, 6.2.3).
+pub const PAYLOAD: usize = (1 << 14) + 2048;
+
+/// What a record carries (its outer type).
+pub mod content {
+    /// `change_cipher_spec`
+    pub const CHANGE_CIPHER_SPEC: u8 = 20;
+    /// `alert`
+    pub const ALERT: u8 = 21;
+    /// `handshake`
+    pub const HANDSHAKE: u8 = 22;
+    /// `application_data`
+    pub const APPLICATION_DATA: u8 = 23;
+}
+
+/// A whole record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its outer type, 20 to 24.
+    pub kind: u8,
+    /// Its version field, `0x0300` to `0x0304`.
+    pub version: u16,
+    /// Its payload.
+    pub body: &'a [u8],
+}
+
+/// Is this the beginning of a record's header, as far as it goes?
+pub fn may_begin(bytes: &[u8]) -> bool {
+    let kind = bytes.first().is_none_or(|kind| (content::CHANGE_CIPHER_SPEC..=24).contains(kind));
+    let major = bytes.get(1).is_none_or(|major| *major == 3);
+    let minor = bytes.get(2).is_none_or(|minor| *minor <= 4);
+    let length = match (bytes.get(3), bytes.get(4)) {
+        (Some(high), Some(low)) => (1..=PAYLOAD).contains(&usize::from(u16::from_be_bytes([*high, *low]))),
+        (Some(high), None) => usize::from(*high) << 8 <= PAYLOAD,
+        _ => true,
+    };
+    kind && major && minor && length
+}
+
+/// Does a record with a ClientHello begin here? Eleven bytes have to fit together, so that it may be asked anywhere:
+/// behind STARTTLS of any protocol, in a tunnel, behind a prelude that nobody knows.
+pub fn client_hello_begins(bytes: &[u8]) -> bool {
+    match bytes {
+        [22, 3, 0..=4, high, low, 1, 0, high_of_hello, low_of_hello, 3, 0..=4, ..] => {
+            let record = usize::from(u16::from_be_bytes([*high, *low]));
+            let hello = usize::from(u16::from_be_bytes([*high_of_hello, *low_of_hello]));
+            // Version, random, session id, one suite, one compression method: 41 bytes.
+            record > 6 && record <= PAYLOAD && hello >= 41 && record <= hello + 4
+        }
+        _ => false,
+    }
+}
+
+/// A ClientHello in the form of SSL 2 that offers something newer (RFC 5246, E.2): bytes of its header and message.
+pub fn ssl2_client_hello(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [high @ 0x80..=0xff, low, 1, 3, 0..=3, specs, specs_low, _, id, challenge, challenge_low, ..] => {
+            let length = usize::from(high & 0x7f) << 8 | usize::from(*low);
+            let specs = usize::from(u16::from_be_bytes([*specs, *specs_low]));
+            let challenge = usize::from(u16::from_be_bytes([*challenge, *challenge_low]));
+            let whole = 9 + specs + usize::from(*id) + challenge;
+            (specs > 0 && specs % 3 == 0 && (16..=32).contains(&challenge) && whole == length).then_some(length + 2)
+        }
+        _ => None,
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step<'a> {
+    /// A record, and how many of the bytes given were used.
+    Record(Record<'a>, usize),
+    /// All bytes were used; the record is not whole yet.
+    More,
+    /// No record begins here. Nothing was used of the bytes given.
+    Bad,
+}
+
+/// Joins the records of one direction.
+#[derive(Debug, Default)]
+pub struct Records {
+    held: Vec<u8>,
+    /// `held` was given out as a record.
+    given: bool,
+}
+
+impl Records {
+    /// Bytes of a record that is not whole yet.
+    pub fn held(&self) -> usize {
+        if self.given { 0 } else { self.held.len() }
+    }
+
+    /// The same, to take them over.
+    pub fn take(&mut self) -> Vec<u8> {
+        let held = std::mem::take(&mut self.held);
+        if std::mem::take(&mut self.given) { Vec::new() } else { held }
+    }
+
+    /// The next record of what is held and `bytes`, which must be what follows.
+    pub fn step<'a>(&'a mut self, bytes: &'a [u8]) -> Step<'a> {
+        if std::mem::take(&mut self.given) {
+            self.held.clear();
+        }
+        if self.held.is_empty() {
+            if !may_begin(bytes) {
+                return Step::Bad;
+            }
+            return match split(bytes) {
+                Some((record, n)) => Step::Record(record, n),
+                None => {
+                    self.held.extend_from_slice(bytes);
+                    Step::More
+                }
+            };
+        }
+        let before = self.held.len();
+        let header = HEADER.saturating_sub(before).min(bytes.len());
+        self.held.extend_from_slice(&bytes[..header]);
+        if !may_begin(&self.held) {
+            self.held.truncate(before);
+            return Step::Bad;
+        }
+        let Some(whole) = whole_length(&self.held) else { return Step::More };
+        let rest = whole.saturating_sub(self.held.len()).min(bytes.len() - header);
+        self.held.extend_from_slice(&bytes[header..header + rest]);
+        match split(&self.held) {
+            Some((record, _)) => {
+                self.given = true;
+                Step::Record(record, header + rest)
+            }
+            None => Step::More,
+        }
+    }
+}
+
+fn whole_length(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [_, _, _, high, low, ..] => Some(HEADER + usize::from(u16::from_be_bytes([*high, *low]))),
+        _ => None,
+    }
+}
+
+/// The record at the front of bytes that begin one, and its length with its header.
+fn split(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+    let whole = whole_length(bytes)?;
+    let record = bytes.get(..whole)?;
+    match record {
+        [kind, major, minor, _, _, body @ ..] => {
+            Some((Record { kind: *kind, version: u16::from_be_bytes([*major, *minor]), body }, whole))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: &[u8] = &[22, 3, 1, 0, 3, 1, 2, 3, 23, 3, 3, 0, 2, 8, 9];
+
+    fn read(pieces: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
+        let (mut records, mut out) = (Records::default(), Vec::new());
+        for piece in pieces {
+            let mut rest = *piece;
+            while !rest.is_empty() {
+                match records.step(rest) {
+                    Step::Record(record, n) => {
+                        out.push((record.kind, record.body.to_vec()));
+                        rest = &rest[n..];
+                    }
+                    Step::More => break,
+                    Step::Bad => panic!("bad at {rest:?}"),
+                }
+            }
+        }
+        assert_eq!(records.held(), 0);
+        out
+    }
+
+    #[test]
+    fn records_are_joined_however_they_come() {
+        let expected = vec![(22, vec![1, 2, 3]), (23, vec![8, 9])];
+        assert_eq!(read(&[TWO]), expected);
+        let bytes: Vec<_> = TWO.chunks(1).collect();
+        assert_eq!(read(&bytes), expected);
+        for at in 0..TWO.len() {
+            assert_eq!(read(&[&TWO[..at], &TWO[at..]]), expected, "split at {at}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused_at_its_first_wrong_byte() {
+        assert_eq!(Records::default().step(b"GET / HTTP/1.1\r\n"), Step::Bad);
+        let mut records = Records::default();
+        assert_eq!(records.step(&[23, 3]), Step::More);
+        assert_eq!(records.step(&[3, 0xff, 0xff, 1]), Step::Bad, "too long");
+        assert_eq!(records.take(), [23, 3]);
+    }
+
+    #[test]
+    fn a_client_hello_is_known_anywhere() {
+        assert!(client_hello_begins(&[22, 3, 1, 0, 200, 1, 0, 0, 196, 3, 3, 0]));
+        assert!(client_hello_begins(&[22, 3, 1, 0, 50, 1, 0, 6, 196, 3, 3, 0]), "fragmented over records");
+        assert!(!client_hello_begins(&[22, 3, 1, 0, 200, 2, 0, 0, 196, 3, 3, 0]), "ServerHello");
+        assert!(!client_hello_begins(b"\x16\x03\x01 hello world"));
+        let mut old = vec![0x80, 28, 1, 3, 1, 0, 3, 0, 0, 0, 16, 0, 0, 5];
+        old.extend([7; 16]);
+        assert_eq!(ssl2_client_hello(&old), Some(30));
+        old[1] = 29;
+        assert_eq!(ssl2_client_hello(&old), None);
+    }
+}
