@@ -35,7 +35,7 @@ fn exchange<S: Sink>(watch: &mut Watch<S>, target: &[u8], ts: u64) {
         content_type: None,
         size: 200,
     };
-    let mut ticket = watch.request(&connection, Sides { client, server }, &head);
+    let mut ticket = watch.request(&connection, Sides { client, server, secure: false }, &head);
     let fields = [
         Header { name: "Date", value: b"Tue, 24 Nov 2026 07:30:00 GMT" },
         Header { name: "Content-Type", value: b"application/json; charset=utf-8" },

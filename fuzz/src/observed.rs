@@ -20,8 +20,30 @@ pub fn observations(choices: &mut Choices<'_>) -> Vec<Batch> {
 
 /// Words that may be literals, and some that are not what they look like.
 pub const WORDS: [&str; 24] = [
-    "users", "orders", "me", "v1", "v2", "api", "settings", "search", "items", "oauth2", "sha256sum", "alice", "bob", "carol",
-    "rust-in-action", "tk-48213", "%2F", "a%20b", "1e5", "report.csv", "..", "", "x;y=1", "café",
+    "users",
+    "orders",
+    "me",
+    "v1",
+    "v2",
+    "api",
+    "settings",
+    "search",
+    "items",
+    "oauth2",
+    "sha256sum",
+    "alice",
+    "bob",
+    "carol",
+    "rust-in-action",
+    "tk-48213",
+    "%2F",
+    "a%20b",
+    "1e5",
+    "report.csv",
+    "..",
+    "",
+    "x;y=1",
+    "café",
 ];
 
 /// A segment: a word, or a value of some form.
@@ -29,7 +51,8 @@ fn segment(choices: &mut Choices<'_>, out: &mut String) {
     let n = choices.u8();
     match choices.u8() % 10 {
         0 => out.push_str(&(u32::from(n) * 7919).to_string()),
-        1 => out.push_str(&format!("0f0e0d0c-0b0a-4908-8706-{:012x}", u64::from(n) * 0x1234_5678_9abc & 0xffff_ffff_ffff)),
+        1 => out
+            .push_str(&format!("0f0e0d0c-0b0a-4908-8706-{:012x}", u64::from(n) * 0x1234_5678_9abc & 0xffff_ffff_ffff)),
         2 => out.push_str(&format!("5f{n:02x}c0ffee{:014x}", u64::from(n) * 0x9e37_79b9)),
         3 => out.push_str(&format!("user{n}@example.com")),
         4 => out.push_str(&format!("2026-11-{:02}", n % 30 + 1)),
@@ -73,7 +96,7 @@ fn observe(choices: &mut Choices<'_>, watch: &mut Watch<Batch>, n: u64) {
         content_type: None,
         size: 40,
     };
-    let mut request = watch.request(&connection, Sides { client, server }, &head);
+    let mut request = watch.request(&connection, Sides { client, server, secure: false }, &head);
     let status = [200, 200, 200, 201, 204, 301, 401, 404, 404, 500][choices.below(10)];
     let answered = choices.u8() & 15 != 0;
     let mut partial = Partial::default();

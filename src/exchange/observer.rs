@@ -11,6 +11,8 @@ pub struct Sides {
     pub client: Address,
     /// The server's address.
     pub server: Address,
+    /// Read out of TLS: the service's scheme is `https`.
+    pub secure: bool,
 }
 
 /// Why an exchange is not whole. Several reasons may hold at once; empty means whole.

@@ -98,7 +98,7 @@ impl<O: Observer> Pairing<O> {
         if let Framing::Length(n) = framing {
             exchange.end = at.offset.saturating_add(u64::from(head.size)).saturating_add(n);
         }
-        let sides = Sides { client: c.end(side), server: c.end(side.peer()) };
+        let sides = Sides { client: c.end(side), server: c.end(side.peer()), secure: t.secure };
         let request = self.observer.request(c, sides, head);
         let wish = self.observer.wants(&request, false);
         exchange.request = Some(request);
@@ -312,7 +312,7 @@ impl<O: Observer> Pairing<O> {
         exchange.request_done = true;
         exchange.answered_at = Some(at.ts);
         exchange.partial.add(Partial::NO_REQUEST);
-        let sides = Sides { client: c.end(side.peer()), server: c.end(side) };
+        let sides = Sides { client: c.end(side.peer()), server: c.end(side), secure: t.secure };
         exchange.request = Some(self.observer.orphan(c, sides, head));
         t.half(side).current = self.table.insert(exchange);
         t.half(side).doubt = true;

@@ -134,6 +134,8 @@ pub struct Talk {
     pub(super) client: Option<Side>,
     /// Inside of a CONNECT tunnel.
     pub(super) nested: bool,
+    /// Inside of TLS.
+    pub(super) secure: bool,
     /// A message head has been read.
     pub(super) spoke: bool,
     /// The client has been seen sending a request before the response to the one before.
@@ -151,6 +153,7 @@ impl Talk {
             kind: Kind::Probing,
             client: opener,
             nested: false,
+            secure: false,
             spoke: false,
             pipelines: false,
         }

@@ -55,6 +55,7 @@ struct Slot {
     response_type: Span,
     server: Address,
     caller: u64,
+    scheme: Scheme,
     status: Option<u16>,
     trailing_slash: bool,
 }
@@ -111,6 +112,7 @@ impl Slot {
             response_type: Span::default(),
             server: Address::v6(0, 0),
             caller: 0,
+            scheme: Scheme::Http,
             status: None,
             trailing_slash: false,
         }
@@ -152,7 +154,7 @@ impl Slot {
             let bodied = |span: Span, size: u64| if size == 0 && whole { "" } else { span.of(&self.text) };
             sink.observation(&Observation {
                 ts: outcome.started,
-                service: ServiceKey { scheme: Scheme::Http, host: self.host.of(&self.text), port: self.server.port },
+                service: ServiceKey { scheme: self.scheme, host: self.host.of(&self.text), port: self.server.port },
                 server: self.server.ip(),
                 caller: self.caller,
                 method: self.method.of(&self.text),
@@ -183,6 +185,7 @@ impl<S: Sink> Observer for Watch<S> {
         let caller = self.caller(sides.client);
         if let Some(slot) = self.slots.get_mut(index as usize) {
             slot.caller = caller;
+            slot.scheme = if sides.secure { Scheme::Https } else { Scheme::Http };
             slot.read(&self.key, head, sides.server, &mut self.hosts, &mut self.scratch);
         }
         Ticket(index)
@@ -266,7 +269,7 @@ mod tests {
     }
 
     fn sides() -> Sides {
-        Sides { client: Address::v4(CLIENT.0, CLIENT.1), server: Address::v4(SERVER.0, SERVER.1) }
+        Sides { client: Address::v4(CLIENT.0, CLIENT.1), server: Address::v4(SERVER.0, SERVER.1), secure: false }
     }
 
     fn outcome() -> Outcome {

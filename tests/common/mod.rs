@@ -44,7 +44,7 @@ pub fn play<S: Sink>(watch: &mut Watch<S>, ask: &Ask, response_type: &str) {
         content_type: None,
         size: 100,
     };
-    let mut ticket = watch.request(&connection, Sides { client, server }, &head);
+    let mut ticket = watch.request(&connection, Sides { client, server, secure: false }, &head);
     let content_type = Some(response_type.as_bytes()).filter(|t| !t.is_empty());
     if ask.status > 0 {
         watch.response(

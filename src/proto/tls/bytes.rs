@@ -103,6 +103,8 @@ mod tests {
         let mut cursor = Cursor::new(&[2, 7, 8, 0, 0, 1, 5]);
         assert_eq!(cursor.vec8().unwrap().rest(), [7, 8]);
         assert_eq!(cursor.vec24().unwrap().rest(), [5]);
-        assert!(!cursor.short && cursor.u8().is_none() && cursor.short);
+        assert!(!cursor.short);
+        assert_eq!(cursor.u8(), None);
+        assert!(cursor.short);
     }
 }
