@@ -88,6 +88,56 @@ fn the_daemon_sees_what_clients_ask_for_and_loses_nothing_acknowledged() {
     assert_eq!(view["visibility"]["dropped_packets"], 0, "the kernel dropped packets");
 }
 
+#[test]
+fn an_interface_that_goes_and_comes_back_is_heard_again_and_the_time_is_counted() {
+    let span = match Span::new() {
+        Ok(span) => span,
+        Err(why) => return say(&format!("\nSKIPPED: live test in network namespaces: {why}\n")),
+    };
+    // As another user the daemon has let go of root, and can open the interface again all the same.
+    let nobody = nix::unistd::User::from_name("nobody").ok().flatten().is_some();
+    let mut daemon = span.daemon_as(if nobody { "nobody" } else { "" });
+    let users = |n: u64| move |view: &Value| calls(view).get("GET /api/users/{}") == Some(&n);
+    ask(&span, "api/users/[1-10]", &[]);
+    span.wait_for("what was asked before", users(10));
+
+    // The link is removed with all its settings, and made again.
+    span.unplug();
+    span.wait_for_status("the interface is missed", |s| s["blind"]["span0"].is_string());
+    ask(&span, "api/users/[1-100]", &[]);
+    span.plug();
+    let status = span.wait_for_status("it is heard again", |s| s["blind"].as_object().is_some_and(|b| b.is_empty()));
+    let away = status["ledger"]["blind_nanos"].as_u64().unwrap_or_default();
+    assert!(away > 0, "{status}");
+    ask(&span, "api/users/[1-20]", &[]);
+    span.wait_for("what was asked afterwards", users(30));
+
+    // It is only taken down, and comes up again.
+    span.set("down");
+    let status = span.wait_for_status("it is missed while down", |s| s["blind"]["span0"].is_string());
+    assert!(status["blind"]["span0"].as_str().is_some_and(|why| why.contains("down")), "{status}");
+    std::thread::sleep(Duration::from_millis(1200));
+    span.set("up");
+    let status = span.wait_for_status("it is heard again", |s| s["blind"].as_object().is_some_and(|b| b.is_empty()));
+    let blind = status["ledger"]["blind_nanos"].as_u64().unwrap_or_default();
+    assert!(blind >= away + 1_000_000_000, "{away} before, {blind} now");
+    ask(&span, "api/users/[1-7]", &[]);
+    span.wait_for("what was asked at last", users(37));
+
+    let logs = span.logs();
+    for words in ["not heard any more", "is heard again", "nothing can be heard on the interface: it is down"] {
+        assert!(logs.contains(words), "no {words:?} in {logs}");
+    }
+    // It ends as told while the interface is away, too.
+    span.unplug();
+    span.wait_for_status("the interface is missed", |s| s["blind"]["span0"].is_string());
+    let begun = Instant::now();
+    assert!(daemon.terminate().success());
+    assert!(begun.elapsed() < Duration::from_secs(5), "it took {:?}", begun.elapsed());
+    let view = span.export().expect("the store");
+    assert!(view["visibility"]["blind_nanos"].as_u64().is_some_and(|n| n >= blind), "{}", view["visibility"]);
+}
+
 /// Runs curl once, for one or (by its globbing) more URLs on one connection.
 fn ask(span: &Span, path: &str, more: &[&str]) {
     let url = format!("http://{SERVER}:8080/{path}");
@@ -154,11 +204,32 @@ impl Span {
         panic!("{what}: not within 20 seconds; last seen {last:#?}\n{}", self.logs());
     }
 
+    /// Waits until the daemon's status is as wanted.
+    fn wait_for_status(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let end = Instant::now() + Duration::from_secs(20);
+        let mut last = Value::Null;
+        while Instant::now() < end {
+            if let Ok(Some(text)) = shadowtap::inventory::store::status(&self.store()) {
+                last = serde_json::from_str(&text).expect("JSON");
+                if wanted(&last) {
+                    return last;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{what}: not within 20 seconds; {last}\n{}", self.logs());
+    }
+
     /// The daemon, started and ready.
     fn daemon(&self) -> Daemon {
+        self.daemon_as("")
+    }
+
+    /// The same; it becomes `user`.
+    fn daemon_as(&self, user: &str) -> Daemon {
         let config = self.dir().join("shadowtap.toml");
         let text = format!(
-            "status_seconds = 1\n[[interface]]\nname = \"span0\"\n[store]\nfolder = \"{}\"\ncommit_seconds = 1\n",
+            "user = \"{user}\"\nstatus_seconds = 1\n[[interface]]\nname = \"span0\"\n[store]\nfolder = \"{}\"\ncommit_seconds = 1\n",
             self.store().display()
         );
         std::fs::write(&config, text).expect("the configuration");

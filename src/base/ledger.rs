@@ -71,6 +71,9 @@ pub struct Ledger {
     missing: [u64; MISSING.len()],
     /// Packets that the kernel or the interface dropped before the sensor could read them (live capture only).
     pub dropped_packets: u64,
+    /// Nanoseconds for which an interface could not be listened to although it should have been: gone, down, without a
+    /// carrier. Of several interfaces the sum.
+    pub blind_nanos: u64,
 }
 
 impl Ledger {
@@ -106,6 +109,7 @@ impl Ledger {
         self.packets += other.packets;
         self.captured += other.captured;
         self.dropped_packets += other.dropped_packets;
+        self.blind_nanos += other.blind_nanos;
         for (a, b) in self.buckets.iter_mut().zip(&other.buckets) {
             *a += b;
         }
@@ -133,6 +137,8 @@ struct Written {
     dropped_packets: u64,
     buckets: BTreeMap<String, u64>,
     missing: BTreeMap<String, u64>,
+    #[serde(default)]
+    blind_nanos: u64,
 }
 
 impl From<Ledger> for Written {
@@ -143,6 +149,7 @@ impl From<Ledger> for Written {
             dropped_packets: ledger.dropped_packets,
             buckets: ledger.rows().map(|(name, _, n)| (name.to_owned(), n)).collect(),
             missing: ledger.missing_rows().map(|(name, _, n)| (name.to_owned(), n)).collect(),
+            blind_nanos: ledger.blind_nanos,
         }
     }
 }
@@ -154,6 +161,7 @@ impl From<Written> for Ledger {
             packets: written.packets,
             captured: written.captured,
             dropped_packets: written.dropped_packets,
+            blind_nanos: written.blind_nanos,
             buckets: BUCKETS.map(|(_, name, _)| of(&written.buckets, name)),
             missing: MISSING.map(|(_, name, _)| of(&written.missing, name)),
         }
@@ -172,7 +180,7 @@ mod tests {
 
     #[test]
     fn survives_serialisation_by_name() {
-        let mut ledger = Ledger { packets: 2, captured: 9, dropped_packets: 1, ..Ledger::default() };
+        let mut ledger = Ledger { packets: 2, captured: 9, dropped_packets: 1, blind_nanos: 7, ..Ledger::default() };
         ledger.add(Bucket::Tls, 9);
         ledger.miss(Missing::Truncated, 4);
         let json = serde_json::to_value(&ledger).unwrap();

@@ -79,6 +79,11 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
+    /// The interface is not there any more.
+    pub(crate) fn gone(interface: &str) -> Self {
+        Self::Interface { interface: interface.to_owned(), message: "the interface has gone".to_owned(), remedy: "" }
+    }
+
     pub(super) fn path(path: &Path, source: io::Error) -> Self {
         Self::Path { path: path.to_owned(), source }
     }

@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use nix::net::if_::InterfaceFlags;
 use pcap::{ConnectionStatus, Device, IfFlags};
 use serde::Serialize;
 
@@ -39,6 +40,39 @@ pub struct InterfaceAddress {
     pub address: IpAddr,
     /// Bits of the network's prefix, where there is a netmask.
     pub prefix: Option<u8>,
+}
+
+/// Whether anything can be heard on an interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// It is up and has a carrier, or that cannot be told.
+    Up,
+    /// It is up, and nothing is at the other end.
+    NoCarrier,
+    /// It was taken down.
+    Down,
+    /// There is no interface of this number any more.
+    Gone,
+}
+
+/// The number of an interface, which stays the same when it is renamed, and is another one when it is made again.
+pub fn index(name: &str) -> Option<u32> {
+    nix::net::if_::if_nametoindex(name).ok()
+}
+
+/// The state of the interface with this number.
+pub fn state(index: u32) -> LinkState {
+    let Ok(all) = nix::ifaddrs::getifaddrs() else { return LinkState::Up };
+    let is_it = |a: &nix::ifaddrs::InterfaceAddress| {
+        let link = a.address.as_ref().and_then(|address| address.as_link_addr());
+        link.is_some_and(|link| link.ifindex() == index as usize)
+    };
+    let Some(flags) = all.into_iter().find(is_it).map(|a| a.flags) else { return LinkState::Gone };
+    match (flags.contains(InterfaceFlags::IFF_UP), flags.contains(InterfaceFlags::IFF_RUNNING)) {
+        (false, _) => LinkState::Down,
+        (true, false) => LinkState::NoCarrier,
+        (true, true) => LinkState::Up,
+    }
 }
 
 /// All interfaces, in libpcap's order: the likeliest first.

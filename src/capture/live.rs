@@ -91,6 +91,32 @@ impl Stop {
     }
 }
 
+/// The ear of a [`Stop`]: stays when an interface is closed, and wakes the one that is opened in its place.
+pub struct Waker {
+    stop: Stop,
+    woken: PipeReader,
+}
+
+impl Waker {
+    fn new() -> std::io::Result<Self> {
+        let (woken, wake) = std::io::pipe()?;
+        Ok(Self { stop: Stop { stopped: Arc::default(), wake: Arc::new(wake) }, woken })
+    }
+
+    /// Was [`Stop::stop`] called?
+    pub fn is_stopped(&self) -> bool {
+        self.stop.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Waits for so long, or until [`Stop::stop`] is called. Gives whether it was.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let mut fds = [PollFd::new(self.woken.as_fd(), PollFlags::POLLIN)];
+        // Interrupted: the caller comes again.
+        let _ = poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX));
+        self.is_stopped()
+    }
+}
+
 /// A counter of 32 bits that wraps, made wide. Must be read more often than it wraps.
 #[derive(Clone, Copy, Default)]
 struct Wide {
@@ -111,8 +137,7 @@ pub struct Live {
     capture: Capture<Active>,
     interface: String,
     link: LinkType,
-    stop: Stop,
-    woken: PipeReader,
+    waker: Waker,
     received: Wide,
     dropped: Wide,
     interface_dropped: Wide,
@@ -147,13 +172,12 @@ impl Live {
         if !options.filter.trim().is_empty() {
             capture.filter(&options.filter, true).map_err(|e| filter::explain(&options.filter, link, &e))?;
         }
-        let (woken, wake) = std::io::pipe().map_err(|e| refused(interface, &e.to_string()))?;
+        let waker = Waker::new().map_err(|e| refused(interface, &e.to_string()))?;
         Ok(Self {
             capture,
             interface: interface.to_owned(),
             link,
-            stop: Stop { stopped: Arc::default(), wake: Arc::new(wake) },
-            woken,
+            waker,
             received: Wide::default(),
             dropped: Wide::default(),
             interface_dropped: Wide::default(),
@@ -172,7 +196,17 @@ impl Live {
 
     /// A handle that ends the capture.
     pub fn stop_handle(&self) -> Stop {
-        self.stop.clone()
+        self.waker.stop.clone()
+    }
+
+    /// Closes the interface; its [`Stop`]s still wake whoever has the waker.
+    pub fn close(self) -> Waker {
+        self.waker
+    }
+
+    /// Obeys the [`Stop`]s of another one from now on, in place of its own.
+    pub fn woken_by(self, waker: Waker) -> Self {
+        Self { waker, ..self }
     }
 
     /// Hands the frames that are there to `take`; waits up to `timeout` when there are none. The frames lie in the kernel's ring and are gone
@@ -182,7 +216,7 @@ impl Live {
     /// When the interface went away or down.
     pub fn poll(&mut self, timeout: Duration, mut take: impl FnMut(&Frame<'_>)) -> Result<Polled, CaptureError> {
         for may_wait in [true, false] {
-            if self.stop.stopped.load(Ordering::SeqCst) {
+            if self.waker.is_stopped() {
                 return Ok(Polled::Stopped);
             }
             let got = self.dispatch(&mut take)?;
@@ -232,7 +266,7 @@ impl Live {
     }
 
     fn wait(&self, timeout: Duration) -> Result<(), CaptureError> {
-        let woken = PollFd::new(self.woken.as_fd(), PollFlags::POLLIN);
+        let woken = PollFd::new(self.waker.woken.as_fd(), PollFlags::POLLIN);
         self.wait_for(timeout, &mut [PollFd::new(self.capture.as_fd(), PollFlags::POLLIN), woken])
     }
 

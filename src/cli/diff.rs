@@ -18,8 +18,6 @@ pub(crate) fn run(args: &DiffArgs, screen: &Screen) -> Result<ExitCode, Failure>
         return Err(Failure::usage(anyhow::anyhow!("name the documents to hold the inventory against: --spec FILE")));
     }
     let mut kept = kept::inventory(&args.kept)?;
-    // Documented routes win over what was learnt from the traffic.
-    kept.inventory.set_documented(contracts.iter().flat_map(|c| c.routes()).collect());
     let view = documents::settle(&mut kept.inventory, &contracts, |i| i.view(&kept.ledger, &kept.oddities));
     let found = diff(&view, &contracts);
     let meta = Meta { sources: vec![kept.dir.display().to_string()], filter: None, notes: kept.notes };

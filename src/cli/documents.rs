@@ -35,14 +35,27 @@ fn typed(against: &Against) -> Vec<config::Spec> {
     against.spec.iter().map(spec).collect()
 }
 
+/// Those of the configuration, for commands that only show what is kept: one that cannot be read is named and left out.
+pub(crate) fn configured(specs: &[config::Spec]) -> Vec<Contract> {
+    let read = |spec: &config::Spec| match config::load_spec(spec) {
+        Ok((contract, _)) => Some(contract),
+        Err(why) => {
+            eprintln!("shadowtap: {why}; the document is left out");
+            None
+        }
+    };
+    specs.iter().filter_map(read).collect()
+}
+
 /// The view to hold against documents: the learner is told which service each of them is about, which for a document
 /// without a matching server only the traffic shows.
 pub(crate) fn settle(inventory: &mut Inventory, contracts: &[Contract], view: impl Fn(&Inventory) -> View) -> View {
-    let first = view(inventory);
-    if contracts.is_empty() {
-        return first;
+    if !contracts.is_empty() {
+        // Documented routes win over what was learnt from the traffic.
+        inventory.set_documented(contracts.iter().flat_map(Contract::routes).collect());
+        let first = view(inventory);
+        inventory.set_documented(diff::routes(&first, contracts));
     }
-    inventory.set_documented(diff::routes(&first, contracts));
     view(inventory)
 }
 

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 
 use super::exit::Failure;
-use super::{args, configured};
+use super::{args, configured, documents};
 use crate::base::{InventoryLimits, Ledger, Oddities};
-use crate::inventory::store::{Freshness, ReadOnly, Recovery, Store};
+use crate::config;
+use crate::inventory::store::{Freshness, ReadOnly, Recovery, Restored, Store, StoreError, restore};
 use crate::inventory::{Inventory, View};
 use crate::observe::Key;
 
@@ -29,13 +30,8 @@ pub(crate) struct Kept {
     pub(crate) ledger: Ledger,
     /// What was strange.
     pub(crate) oddities: Oddities,
-}
-
-impl Kept {
-    /// As it is shown.
-    pub(crate) fn view(&self) -> View {
-        self.inventory.view(&self.ledger, &self.oddities)
-    }
+    /// Documents that the configuration names.
+    pub(crate) specs: Vec<config::Spec>,
 }
 
 /// Reads what is kept.
@@ -47,19 +43,36 @@ pub(crate) fn inventory(args: &args::Kept) -> Result<Kept, Failure> {
     if let Freshness::Last(why) = store.freshness() {
         notes.push(format!("this is the last snapshot; what came after it is not in it ({why})"));
     }
+    let Restored { inventory, note } = restored(config.inventory, store.records(), &dir)?;
+    notes.extend(note);
     for note in &notes {
         eprintln!("shadowtap: {}: {note}", dir.display());
     }
-    let records = store.records().collect::<Result<Vec<_>, _>>()?;
-    let inventory = Inventory::restore(config.inventory, records.into_iter())
-        .with_context(|| format!("the inventory in {} cannot be read", dir.display()))?;
     let sensor = store.sensor();
-    Ok(Kept { inventory, notes, ledger: sensor.ledger.clone(), oddities: sensor.oddities.clone(), dir })
+    Ok(Kept {
+        inventory,
+        notes,
+        ledger: sensor.ledger.clone(),
+        oddities: sensor.oddities.clone(),
+        dir,
+        specs: config.specs,
+    })
 }
 
-/// Reads what is kept, as it is shown.
+/// Reads what is kept, as it is shown: the documents of the configuration name its paths, as they do for `diff`.
 pub(crate) fn view(args: &args::Kept) -> Result<View, Failure> {
-    Ok(inventory(args)?.view())
+    let mut kept = inventory(args)?;
+    let contracts = documents::configured(&kept.specs);
+    let (ledger, oddities) = (kept.ledger, kept.oddities);
+    Ok(documents::settle(&mut kept.inventory, &contracts, |i| i.view(&ledger, &oddities)))
+}
+
+fn restored(
+    limits: InventoryLimits,
+    records: impl Iterator<Item = Result<(Vec<u8>, Vec<u8>), StoreError>>,
+    dir: &Path,
+) -> Result<Restored, Failure> {
+    Ok(restore(limits, records).with_context(|| format!("the inventory in {} cannot be read", dir.display()))?)
 }
 
 fn mended(recovery: &Recovery) -> Option<String> {
@@ -96,9 +109,10 @@ impl Keeper {
         oddities: &Oddities,
         exchanges: u64,
     ) -> Result<(), Failure> {
-        let records = self.store.records().collect::<Result<Vec<_>, _>>()?;
-        let mut all = Inventory::restore(limits.clone(), records.into_iter())
-            .with_context(|| format!("the inventory in {} cannot be read", self.dir.display()))?;
+        let Restored { inventory: mut all, note } = restored(limits.clone(), self.store.records(), &self.dir)?;
+        if let Some(note) = note {
+            eprintln!("shadowtap: {}: {note}", self.dir.display());
+        }
         all.merge(scanned);
         let sensor = self.store.sensor_mut();
         sensor.ledger.merge(ledger);

@@ -23,10 +23,8 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
     let (paths, filter) = reading::split(&args.read, &args.filter);
     let keeper = args.out.as_deref().map(Keeper::open).transpose()?;
     let key = keeper.as_ref().map_or(Key::FIXED, Keeper::key);
-    let routes: Vec<_> = contracts.iter().flat_map(|c| c.routes()).collect();
 
-    let mut inventory = Inventory::new(config.inventory.clone());
-    inventory.set_documented(routes);
+    let inventory = Inventory::new(config.inventory.clone());
     let mut pipeline = Pipeline::new(Watch::new(inventory, key), &config.limits);
     let interrupt = Interrupt::new()?;
     let (sources, read, dropped) = match &args.interface {

@@ -1,16 +1,16 @@
 //! The documents that the configuration names.
 //!
-//! Takes their configuration, gives the routes that they document; what is wrong with one is logged and the others hold.
-//! Never stops the daemon: a sensor that sees without a document is better than none.
+//! Takes their configuration, says in the log what is wrong with one; the others hold. What they document is applied to
+//! views of the inventory, which the readers make (`shadowtap inventory`, `shadowtap diff`): the kept records are of raw
+//! paths and hold for any document, so a new document or a new service needs nothing of the daemon. Never stops it: a
+//! sensor that sees without a document is better than none.
 
 use tracing::{info, warn};
 
 use crate::config;
-use crate::inventory::documented::Route;
 
-/// The routes of all documents, and how many documents could be read.
-pub(super) fn routes(specs: &[config::Spec]) -> (Vec<Route>, usize) {
-    let mut routes = Vec::new();
+/// Reads all documents; gives how many could be read.
+pub(super) fn check(specs: &[config::Spec]) -> usize {
     let mut read = 0;
     for spec in specs {
         match config::load_spec(spec) {
@@ -18,13 +18,11 @@ pub(super) fn routes(specs: &[config::Spec]) -> (Vec<Route>, usize) {
                 for warning in &warnings {
                     warn!(file = %spec.file.display(), "{warning}");
                 }
-                let found = contract.routes();
-                info!(file = %spec.file.display(), routes = found.len(), "read a document");
-                routes.extend(found);
+                info!(file = %spec.file.display(), operations = contract.operations.len(), "read a document");
                 read += 1;
             }
             Err(why) => warn!(file = %spec.file.display(), "the document is left out: {why}"),
         }
     }
-    (routes, read)
+    read
 }

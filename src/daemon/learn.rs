@@ -14,7 +14,6 @@ use super::parcel::{Figures, Parcel};
 use super::status::Status;
 use crate::base::{Bucket, InventoryLimits, Timestamp};
 use crate::inventory::Inventory;
-use crate::inventory::documented::Route;
 use crate::inventory::store::Sensor;
 use crate::observe::Batch;
 
@@ -23,8 +22,6 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What the inventory thread is told by others.
 pub(super) enum Order {
-    /// Documented routes, in place of those before.
-    Routes(Vec<Route>),
     /// Commit and snapshot this often.
     Pace(Pace),
     /// Commit what there is, write a snapshot, answer with the number of its commit.
@@ -43,6 +40,8 @@ pub(super) struct Lines {
     pub(super) parcels: Receiver<Parcel>,
     /// Emptied batches, back to the source that they came from.
     pub(super) spares: Vec<Sender<Batch>>,
+    /// The sources' names.
+    pub(super) names: Vec<String>,
     pub(super) orders: Receiver<Order>,
     pub(super) jobs: Sender<Job>,
     pub(super) done: Receiver<Done>,
@@ -53,7 +52,6 @@ pub(super) struct Lines {
 pub(super) struct Learner {
     inventory: Inventory,
     limits: InventoryLimits,
-    routes: Vec<Route>,
     /// What earlier runs knew, this run begun.
     before: Sensor,
     /// As it goes to the store with the next job.
@@ -86,7 +84,6 @@ impl Learner {
         Self {
             inventory,
             limits,
-            routes: Vec::new(),
             before: sensor.clone(),
             sensor,
             sources,
@@ -98,11 +95,6 @@ impl Learner {
             waiting: Vec::new(),
             told: at,
         }
-    }
-
-    /// The routes that the inventory was given before this thread.
-    pub(super) fn obey_first(&mut self, routes: Vec<Route>) {
-        self.routes = routes;
     }
 
     /// Works until nobody sends parcels any more. Gives whether the keeper was there to the end.
@@ -149,10 +141,6 @@ impl Learner {
     fn obey(&mut self) {
         while let Ok(order) = self.lines.orders.try_recv() {
             match order {
-                Order::Routes(routes) => {
-                    self.inventory.set_documented(routes.clone());
-                    self.routes = routes;
-                }
                 Order::Pace(pace) => self.pace = pace,
                 Order::Snapshot(reply) => self.waiting.push(reply),
             }
@@ -177,9 +165,7 @@ impl Learner {
 
     /// The store has lost records that are known here: folded into an empty inventory, all of them count as changed.
     fn rewrite(&mut self) {
-        let mut empty = Inventory::new(self.limits.clone());
-        empty.set_documented(self.routes.clone());
-        let all = std::mem::replace(&mut self.inventory, empty);
+        let all = std::mem::replace(&mut self.inventory, Inventory::new(self.limits.clone()));
         self.inventory.merge(all);
     }
 
@@ -238,6 +224,8 @@ impl Learner {
         status.flows = self.sources.iter().map(|f| f.flows).sum();
         status.buffered = self.sources.iter().map(|f| f.buffered).sum();
         status.queue = self.lines.parcels.len();
+        let named = self.lines.names.iter().zip(&self.sources);
+        status.blind = named.filter_map(|(name, f)| Some((name.clone(), f.blind.clone()?))).collect();
     }
 }
 

@@ -19,6 +19,7 @@ mod keep;
 mod learn;
 mod live;
 mod log;
+mod opener;
 mod parcel;
 mod privileges;
 mod restore;
@@ -48,6 +49,8 @@ use self::control::Control;
 use self::follow::Follower;
 use self::keep::Keeper;
 use self::learn::{Learner, Lines, Order, Pace, locked};
+use self::live::Ear;
+use self::opener::Opener;
 use self::parcel::{Ends, Pressure, Way};
 use self::service::Service;
 use self::status::Status;
@@ -133,14 +136,14 @@ enum Role {
 
 /// A source of packets, open and ready.
 enum Source {
-    Live(Box<Live>),
+    Live(Box<Ear>),
     Folder(config::Folder),
 }
 
 impl Source {
     fn name(&self) -> String {
         match self {
-            Self::Live(live) => live.interface().to_owned(),
+            Self::Live(ear) => ear.live.interface().to_owned(),
             Self::Folder(folder) => folder.path.display().to_string(),
         }
     }
@@ -185,18 +188,21 @@ impl Daemon {
         // Whatever is written, the database's own files too, is for its owner alone.
         umask(Mode::from_bits_truncate(0o077));
         info!(version = env!("CARGO_PKG_VERSION"), config = %path.display(), "starting");
-        let mut sources = open_interfaces(&config)?;
-        privileges::drop_to(&config.user, &config.store.folder)?;
-        sources.extend(config.folder.clone().map(Source::Folder));
+        // Before privileges are dropped: some remarks are about them.
         for remark in config::check(&config) {
             warn!("{remark}");
         }
+        let opener = Opener::start().map_err(|source| RunError::System { action: "start a thread", source })?;
+        let mut sources = open_interfaces(&config, &opener)?;
+        privileges::drop_to(&config.user, &config.store.folder)?;
+        opener.settle()?;
+        drop(opener);
+        sources.extend(config.folder.clone().map(Source::Folder));
 
         let (store, recovery) = Store::open(&config.store.folder)?;
         keep::report(&recovery);
-        let mut inventory = restore::inventory(&store, &config.inventory)?;
-        let (routes, documents) = documents::routes(&config.specs);
-        inventory.set_documented(routes.clone());
+        let inventory = restore::inventory(&store, &config.inventory)?;
+        let documents = documents::check(&config.specs);
         let sensor = store.sensor().clone();
         interrupted(&sensor);
 
@@ -236,15 +242,15 @@ impl Daemon {
             keeper.work(&jobs, &done_in, beat).map_err(|e| e.to_string())
         })?;
         let mut spares = Vec::new();
+        let names = sources.iter().map(Source::name).collect();
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
             daemon.capture(n, source, Ends { to: parcels_in.clone(), spare }, key, &sensor.cursors, &events_in)?;
         }
         drop(parcels_in);
-        let lines = Lines { parcels, spares, orders: orders_out, jobs: jobs_in, done, status };
-        let mut learner = Learner::new(inventory, daemon.config.inventory.clone(), sensor, lines, daemon.pace());
-        learner.obey_first(routes);
+        let lines = Lines { parcels, spares, names, orders: orders_out, jobs: jobs_in, done, status };
+        let learner = Learner::new(inventory, daemon.config.inventory.clone(), sensor, lines, daemon.pace());
         daemon.spawn("inventory", Role::Learner, &events_in, move |beat| {
             if learner.work(beat) { Ok(()) } else { Err("the store's thread ended first".to_owned()) }
         })?;
@@ -275,11 +281,12 @@ impl Daemon {
         let limits = self.config.limits.clone();
         let stop = self.stop.clone();
         match source {
-            Source::Live(live) => {
-                self.stops.push(live.stop_handle());
+            Source::Live(ear) => {
+                self.stops.push(ear.live.stop_handle());
                 self.spawn(&name, Role::Source, events, move |beat| {
                     let way = Way::new(number, ends, &limits, key, Pressure::Shed, beat.clone());
-                    live::listen(*live, way).map_err(|e| e.to_string())
+                    live::listen(*ear, way);
+                    Ok(())
                 })
             }
             Source::Folder(folder) => {
@@ -402,10 +409,9 @@ impl Daemon {
             Ok(new) => self.take_up(new),
             Err(e) => error!("the configuration is not taken up: {e}"),
         }
-        let (routes, documents) = documents::routes(&self.config.specs);
+        let documents = documents::check(&self.config.specs);
         locked(&self.status).documents = documents;
         // The inventory's thread listens as long as the daemon runs.
-        let _ = self.orders.send(Order::Routes(routes));
         let _ = self.orders.send(Order::Pace(self.pace()));
         self.log.set(self.config.log.level);
         self.service.ready();
@@ -433,7 +439,7 @@ impl Daemon {
     }
 }
 
-fn open_interfaces(config: &Config) -> Result<Vec<Source>, RunError> {
+fn open_interfaces(config: &Config, opener: &Opener) -> Result<Vec<Source>, RunError> {
     let mut sources = Vec::new();
     for interface in &config.interfaces {
         let options = capture::Options {
@@ -444,7 +450,7 @@ fn open_interfaces(config: &Config) -> Result<Vec<Source>, RunError> {
         };
         let live = Live::open(&interface.name, &options)?;
         info!(interface = interface.name, filter = interface.filter, "listening");
-        sources.push(Source::Live(Box::new(live)));
+        sources.push(Source::Live(Box::new(Ear { live, options, opener: opener.clone() })));
     }
     Ok(sources)
 }

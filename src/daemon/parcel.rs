@@ -31,6 +31,8 @@ pub(super) struct Figures {
     pub(super) exchanges: u64,
     pub(super) flows: usize,
     pub(super) buffered: usize,
+    /// Why nothing can be heard at the moment; `None`: it can.
+    pub(super) blind: Option<String>,
 }
 
 /// What changed in how far files have been read; `None`: the file is forgotten.
@@ -72,6 +74,10 @@ pub(super) struct Way {
     /// Oddities of the files themselves.
     pub(super) file_oddities: Oddities,
     pub(super) cursors: Vec<CursorChange>,
+    /// Why nothing can be heard, and since when.
+    blind: Option<(String, Instant)>,
+    /// For how long that was so before.
+    was_blind: Duration,
 }
 
 /// The channel's two ends for one source.
@@ -95,7 +101,28 @@ impl Way {
             lost: 0,
             file_oddities: Oddities::default(),
             cursors: Vec::new(),
+            blind: None,
+            was_blind: Duration::ZERO,
         }
+    }
+
+    /// Nothing can be heard, and why; or (`None`) it can again. Gives for how long it could not.
+    pub(super) fn blind(&mut self, why: Option<String>) -> Duration {
+        let since = self.blind.as_ref().map(|(_, since)| *since);
+        match why {
+            Some(why) => self.blind = Some((why, since.unwrap_or_else(Instant::now))),
+            None => self.blind = None,
+        }
+        let passed = since.map_or(Duration::ZERO, |since| since.elapsed());
+        if self.blind.is_none() {
+            self.was_blind += passed;
+        }
+        passed
+    }
+
+    /// The thread waits for something that takes its time.
+    pub(super) fn beat(&self) {
+        self.beat.beat();
     }
 
     /// The next frame.
@@ -194,6 +221,8 @@ impl Way {
         let valve = self.pipeline.observer();
         let mut ledger = self.pipeline.ledger();
         ledger.dropped_packets += self.lost;
+        let blind = self.blind.as_ref().map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        ledger.blind_nanos += (self.was_blind + blind).as_nanos() as u64;
         let mut oddities = self.pipeline.oddities();
         oddities.merge(&self.file_oddities);
         oddities.add(Oddity::Shed, valve.shed);
@@ -203,6 +232,7 @@ impl Way {
             exchanges: valve.passed,
             flows: self.pipeline.flows(),
             buffered: self.pipeline.buffered(),
+            blind: self.blind.as_ref().map(|(why, _)| why.clone()),
         }
     }
 }

@@ -33,7 +33,7 @@ pub enum PrivilegeError {
     },
 }
 
-fn refused<E: std::fmt::Display>(action: impl Into<String>) -> impl FnOnce(E) -> PrivilegeError {
+pub(super) fn refused<E: std::fmt::Display>(action: impl Into<String>) -> impl FnOnce(E) -> PrivilegeError {
     let action = action.into();
     move |e| PrivilegeError::Refused { action, why: e.to_string() }
 }
@@ -41,7 +41,8 @@ fn refused<E: std::fmt::Display>(action: impl Into<String>) -> impl FnOnce(E) ->
 /// Becomes `user` when started as root, and drops all capabilities in any case. `store` is made and given to the user
 /// before. An empty name changes no user.
 ///
-/// To be called before threads are started: capabilities belong to threads.
+/// To be called before threads are started: capabilities belong to threads. The one that opens interfaces again is there
+/// before and keeps what it needs (`opener`).
 pub(super) fn drop_to(user: &str, store: &Path) -> Result<(), PrivilegeError> {
     if geteuid().is_root() {
         if user.is_empty() {

@@ -3,6 +3,7 @@
 //! Takes figures from the threads, gives the status line, systemd's status text and the JSON object of the control
 //! socket. Never holds anything of an exchange.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::time::Instant;
 
@@ -38,6 +39,8 @@ pub(super) struct Status {
     pub(super) log_lines_left_out: u64,
     pub(super) ledger: Ledger,
     pub(super) oddities: Oddities,
+    /// Interfaces on which nothing can be heard at the moment, and why.
+    pub(super) blind: BTreeMap<String, String>,
     #[serde(skip)]
     last: (Instant, u64, u64),
 }
@@ -62,6 +65,7 @@ impl Status {
             log_lines_left_out: 0,
             ledger: Ledger::default(),
             oddities: Oddities::default(),
+            blind: BTreeMap::new(),
             last: (Instant::now(), 0, 0),
         }
     }
@@ -105,6 +109,8 @@ impl Status {
             memory_mb = self.memory / 1_000_000,
             store_mb = self.store_bytes / 1_000_000,
             left_out = self.log_lines_left_out,
+            blind_seconds = self.ledger.blind_nanos / 1_000_000_000,
+            not_heard = (!self.blind.is_empty()).then(|| tracing::field::display(self.not_heard())),
             bytes = %self.shares(),
             "status"
         );
@@ -113,7 +119,7 @@ impl Status {
     /// One short line for `systemctl status`.
     pub(super) fn short(&self) -> String {
         format!(
-            "{} packets, {} dropped, {} flows, {} exchanges, queue {}/{}, {} MB{}",
+            "{} packets, {} dropped, {} flows, {} exchanges, queue {}/{}, {} MB{}{}",
             self.ledger.packets,
             self.ledger.dropped_packets,
             self.flows,
@@ -121,8 +127,17 @@ impl Status {
             self.queue,
             self.queue_limit,
             self.memory / 1_000_000,
-            if self.store_failing { "; the store cannot be written" } else { "" }
+            if self.store_failing { "; the store cannot be written" } else { "" },
+            if self.blind.is_empty() { String::new() } else { format!("; not heard: {}", self.not_heard()) }
         )
+    }
+
+    fn not_heard(&self) -> String {
+        let each = self.blind.iter().map(|(name, why)| match why.starts_with(name.as_str()) {
+            true => why.clone(),
+            false => format!("{name}: {why}"),
+        });
+        each.collect::<Vec<_>>().join(", ")
     }
 
     pub(super) fn json(&mut self) -> String {
@@ -171,6 +186,8 @@ mod tests {
         status.ledger.miss(Missing::Gap, 10);
         assert_eq!(status.shares(), "framing 25.0% http 75.0% missing:gap 1.0%");
         assert!(status.short().starts_with("0 packets, 0 dropped"));
+        status.blind = [("eth1".to_owned(), "it is down".to_owned())].into();
+        assert!(status.short().ends_with("; not heard: eth1: it is down"));
         let json: serde_json::Value = serde_json::from_str(&status.json()).unwrap();
         assert!(json["memory"].as_u64().unwrap() > 1 << 20);
         assert_eq!(json["queue_limit"], 512);

@@ -200,33 +200,38 @@ impl Inventory {
         limits: InventoryLimits,
         records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
     ) -> Result<Self, RestoreError> {
+        let (inventory, left_out) = Self::restore_readable(limits, records)?;
+        left_out.into_iter().next().map_or(Ok(inventory), Err)
+    }
+
+    /// The same, without the records that are damaged or belong to a service that has none (after a store was rebuilt
+    /// from what was left of it). They come as errors beside the inventory, in order of their keys.
+    ///
+    /// # Errors
+    /// When a record is of another version: then it is not a few that are wrong.
+    pub fn restore_readable(
+        limits: InventoryLimits,
+        records: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+    ) -> Result<(Self, Vec<RestoreError>), RestoreError> {
         let mut inventory = Self::new(limits);
+        let mut left_out = Vec::new();
         let (services, endpoints): (Vec<_>, Vec<_>) = records.partition(|(key, _)| key.first() == Some(&SERVICE));
         let mut numbers = BTreeMap::new();
         let mut closed = Vec::new();
         for (key, value) in &services {
-            let record: ServiceRecord<'_> = decode(key, value, SERVICE_KEY)?;
-            let service = Service::of(record.facts.into_owned());
-            for (path, codes, words) in record.closed {
-                check_path(key, &path)?;
-                closed.push((inventory.services.len(), path, Closed { codes, words }));
+            match inventory.restore_service(key, value) {
+                Ok((id, paths)) => {
+                    let number = inventory.services.len() - 1;
+                    numbers.insert(id.to_be_bytes(), number);
+                    closed.extend(paths.into_iter().map(|(path, closed)| (number, path, closed)));
+                }
+                Err(e) => left_out.push(e.tolerable()?),
             }
-            if inventory.find(&service.facts.key()).is_some() || service_key(service.id) != *key {
-                return Err(damaged(key, "the key does not fit the service"));
-            }
-            numbers.insert(service.id.to_be_bytes(), inventory.services.len());
-            inventory.services.push(service);
-            inventory.insert_index((inventory.services.len() - 1) as u32);
         }
         for (key, value) in &endpoints {
-            let record: EndpointRecord<'_> = decode(key, value, SERVICE_KEY + 16)?;
-            check_path(key, &record.path)?;
-            let number =
-                key.get(1..SERVICE_KEY).and_then(|id| <[u8; 8]>::try_from(id).ok()).and_then(|id| numbers.get(&id));
-            let Some(&number) = number else { return Err(RestoreError::Orphan { key: hex(key) }) };
-            let method = inventory.methods.number(&record.method);
-            let service = &mut inventory.services[number];
-            service.tree.insert(&record.path, method, &record.state, &inventory.limits);
+            if let Err(e) = inventory.restore_endpoint(key, value, &numbers) {
+                left_out.push(e.tolerable()?);
+            }
         }
         for (number, path, closed) in closed {
             inventory.services[number].tree.close_path(&path, closed, &inventory.limits);
@@ -237,7 +242,51 @@ impl Inventory {
             inventory.endpoints += service.tree.len();
             inventory.observed += service.facts.calls;
         }
-        Ok(inventory)
+        Ok((inventory, left_out))
+    }
+
+    /// Adds the service of a record; gives its id and the paths that were folded for good.
+    fn restore_service(&mut self, key: &[u8], value: &[u8]) -> Result<(u64, Vec<(Vec<Token>, Closed)>), RestoreError> {
+        let record: ServiceRecord<'_> = decode(key, value, SERVICE_KEY)?;
+        let service = Service::of(record.facts.into_owned());
+        for (path, ..) in &record.closed {
+            check_path(key, path)?;
+        }
+        if self.find(&service.facts.key()).is_some() || service_key(service.id) != *key {
+            return Err(damaged(key, "the key does not fit the service"));
+        }
+        let id = service.id;
+        self.services.push(service);
+        self.insert_index((self.services.len() - 1) as u32);
+        let closed = record.closed.into_iter().map(|(path, codes, words)| (path, Closed { codes, words }));
+        Ok((id, closed.collect()))
+    }
+
+    fn restore_endpoint(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        numbers: &BTreeMap<[u8; 8], usize>,
+    ) -> Result<(), RestoreError> {
+        let record: EndpointRecord<'_> = decode(key, value, SERVICE_KEY + 16)?;
+        check_path(key, &record.path)?;
+        let id = key.get(1..SERVICE_KEY).and_then(|id| <[u8; 8]>::try_from(id).ok());
+        let Some(&number) = id.and_then(|id| numbers.get(&id)) else {
+            return Err(RestoreError::Orphan { key: hex(key) });
+        };
+        let method = self.methods.number(&record.method);
+        self.services[number].tree.insert(&record.path, method, &record.state, &self.limits);
+        Ok(())
+    }
+}
+
+impl RestoreError {
+    /// Passes on what concerns one record alone.
+    fn tolerable(self) -> Result<Self, Self> {
+        match self {
+            Self::Schema { .. } => Err(self),
+            Self::Damaged { .. } | Self::Orphan { .. } => Ok(self),
+        }
     }
 }
 

@@ -103,6 +103,9 @@ fn missing(ledger: &Ledger) -> Vec<String> {
             out.push(format!("{} {words}", figures::bytes(ledger.missing(what))));
         }
     }
+    if ledger.blind_nanos > 0 {
+        out.push(format!("{} in which an interface could not be listened to", figures::span(ledger.blind_nanos)));
+    }
     out
 }
 
@@ -128,6 +131,11 @@ fn blind(ledger: &Ledger) -> Vec<String> {
     }
     if ledger.dropped_packets > 0 || ledger.missing(Missing::Gap) > 0 {
         out.push("Packets are missing: calls may be missing too, and counts are lower bounds.".to_owned());
+    }
+    if ledger.blind_nanos > 0 {
+        out.push(
+            "While an interface was down or away nothing on it was seen; the daemon's log names the times.".to_owned(),
+        );
     }
     if ledger.missing(Missing::Truncated) > 0 {
         out.push("Packets were cut: raise the snapshot length to see them whole.".to_owned());
@@ -191,5 +199,9 @@ mod tests {
         assert_eq!(lossy.missing[0], "1 packet dropped before they could be read (50.0 % of those that arrived)");
         assert!(lossy.missing[1].starts_with("2.0 kB sent but never captured"));
         assert!(lossy.blind[0].contains("lower bounds"));
+        ledger.blind_nanos = 12_000_000_000;
+        let blind = Coverage::of(&ledger);
+        assert_eq!(blind.missing[2], "12.0 s in which an interface could not be listened to");
+        assert!(blind.blind[1].contains("down or away"));
     }
 }

@@ -1,7 +1,7 @@
 //! The other commands.
 
 use crate::sandbox::Sandbox;
-use crate::traffic::{SHOP, shop};
+use crate::traffic::{SHOP, Traffic, get, json, shop};
 
 /// A kept inventory of the shop in `kept/`, made with its document or without.
 fn kept() -> Sandbox {
@@ -122,4 +122,41 @@ fn interfaces_lists_the_loopback_or_says_why_not() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(&["interfaces"]);
     assert!((ran.code == 0 && ran.out.contains("lo")) || (ran.code == 1 && !ran.err.is_empty()));
+}
+
+#[test]
+fn documents_of_the_configuration_name_the_paths_of_the_services_they_are_about() {
+    let sandbox = Sandbox::new();
+    // No server: which service it is about is told by the paths alone.
+    let document = "openapi: 3.0.3\ninfo: {title: Orders, version: '1'}\npaths:\n  /v1/orders:\n    get: {responses: {'200': {description: ok}}}\n  /v1/orders/{theOrder}:\n    get: {responses: {'200': {description: ok}}}\n  /internal/debug:\n    get: {responses: {'200': {description: ok}}}\n  /v0/basket:\n    get: {responses: {'200': {description: ok}}}\n";
+    sandbox.file("orders.yaml", document);
+    sandbox.file("c.toml", "[folder]\npath = \".\"\n[store]\nfolder = \"kept\"\n[[spec]]\nfile = \"orders.yaml\"\n");
+    sandbox.file("plain.toml", "[folder]\npath = \".\"\n[store]\nfolder = \"kept\"\n");
+    // Another service has one path of the same form, and is not what the document is about.
+    let mut other = Traffic::new();
+    for n in 0..12 {
+        other.exchange(1, 81, &get(&format!("/v1/orders/{n}77")), &json(200, "{}"));
+        for path in ["/v1/stock", "/v1/shelves", "/v1/aisles", "/v1/robots", "/v1/pickers", "/v1/lifts"] {
+            other.exchange(1, 81, &get(path), &json(200, "{}"));
+        }
+    }
+    let templates = |config: &str, port: u64| {
+        let view = sandbox.run(&["inventory", "list", "--config", config, "--json"]).exits(0).json();
+        let services = view["services"].as_array().unwrap().clone();
+        let service = services.into_iter().find(|s| s["port"] == port).unwrap();
+        let endpoints = service["endpoints"].as_array().unwrap().clone();
+        endpoints.into_iter().map(|e| e["template"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    sandbox.file("shop.pcap", shop().pcap());
+    sandbox.file("other.pcap", other.pcap());
+    sandbox.run(&["scan", "-r", "other.pcap", "--out", "kept"]).exits(0);
+    sandbox.run(&["scan", "-r", "shop.pcap", "--out", "kept"]).exits(0);
+    let named = |templates: Vec<String>| templates.iter().any(|t| t == "/v1/orders/{theOrder}");
+    assert!(!named(templates("plain.toml", 8080)), "nothing says so");
+    assert!(named(templates("c.toml", 8080)), "{:?}", templates("c.toml", 8080));
+    assert!(!named(templates("c.toml", 81)), "{:?}", templates("c.toml", 81));
+    // A document that cannot be read does not hide the inventory.
+    sandbox.file("orders.yaml", "nothing of the kind");
+    let ran = sandbox.run(&["inventory", "list", "--config", "c.toml"]).exits(0);
+    assert!(ran.out.contains("/v1/orders/") && ran.err.contains("the document is left out"), "{}", ran.err);
 }

@@ -1,9 +1,11 @@
 //! Three namespaces, the mirror between them, and the processes in them.
 
 use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -22,7 +24,11 @@ const PREFIX: &str = "shadowtap";
 pub struct Span {
     dir: TempDir,
     nginx: Option<Child>,
+    /// The namespaces' names are the process's: one test at a time.
+    _turn: MutexGuard<'static, ()>,
 }
+
+static TURN: Mutex<()> = Mutex::new(());
 
 impl Span {
     /// Makes it all.
@@ -36,9 +42,12 @@ impl Span {
         for tool in ["ip", "tc", "curl", "nginx", "wrk"] {
             find(tool).ok_or_else(|| format!("`{tool}` is not installed (make deps-live)"))?;
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         sweep();
         let dir = TempDir::new().map_err(|e| e.to_string())?;
-        let mut span = Self { dir, nginx: None };
+        // A daemon that becomes another user has to come to its store.
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
+        let mut span = Self { dir, nginx: None, _turn: turn };
         span.connect().map_err(|e| format!("cannot make namespaces: {e}"))?;
         span.serve();
         Ok(span)
@@ -66,11 +75,19 @@ impl Span {
             run(&format!("ip -n {ns} link set lo up"))?;
         }
         run(&format!("ip -n {s} link add eth0 type veth peer name eth0 netns {c}"))?;
-        run(&format!("ip -n {s} link add span0 type veth peer name span0 netns {m}"))?;
         run(&format!("ip -n {s} address add {SERVER}/24 dev eth0"))?;
         run(&format!("ip -n {c} address add 198.51.100.2/24 dev eth0"))?;
-        for (ns, link) in [(&s, "eth0"), (&c, "eth0"), (&s, "span0"), (&m, "span0")] {
-            run(&format!("ip -n {ns} link set {link} up"))?;
+        for ns in [&s, &c] {
+            run(&format!("ip -n {ns} link set eth0 up"))?;
+        }
+        self.mirror()
+    }
+
+    fn mirror(&self) -> Result<(), String> {
+        let (s, m) = (name('s'), name('m'));
+        run(&format!("ip -n {s} link add span0 type veth peer name span0 netns {m}"))?;
+        for ns in [&s, &m] {
+            run(&format!("ip -n {ns} link set span0 up"))?;
         }
         // Both directions of the server's link go to span0 as well: what a switch's SPAN session does.
         run(&format!("tc -n {s} qdisc add dev eth0 clsact"))?;
@@ -81,6 +98,23 @@ impl Span {
             ))?;
         }
         Ok(())
+    }
+
+    /// Removes the mirror's link, and with it the sensor's interface.
+    pub fn unplug(&self) {
+        let s = name('s');
+        run(&format!("tc -n {s} qdisc del dev eth0 clsact")).expect("the mirror goes");
+        run(&format!("ip -n {s} link del span0")).expect("the link goes");
+    }
+
+    /// Makes it again.
+    pub fn plug(&self) {
+        self.mirror().expect("the mirror comes back");
+    }
+
+    /// Takes the sensor's interface `up` or `down`.
+    pub fn set(&self, state: &str) {
+        run(&format!("ip -n {} link set span0 {state}", name('m'))).expect("its state changes");
     }
 
     fn serve(&mut self) {
@@ -183,6 +217,8 @@ impl Daemon {
         let path = dir.join("notify.sock");
         let _ = fs::remove_file(&path);
         let socket = UnixDatagram::bind(&path).expect("a socket");
+        // As systemd's own is: whoever the daemon has become may write to it.
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("open to all");
         socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
         let log = || File::options().create(true).append(true).open(dir.join("daemon.log")).expect("a log");
         command.env("NOTIFY_SOCKET", &path).stdin(Stdio::null()).stdout(log()).stderr(log());

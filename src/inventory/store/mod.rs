@@ -28,6 +28,7 @@ mod head;
 mod lock;
 mod reader;
 mod recovery;
+mod restored;
 mod sensor;
 mod snapshot;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use envelope::SCHEMA;
 pub use error::StoreError;
 pub use reader::{Freshness, ReadOnly, status};
 pub use recovery::{Damage, Recovery};
+pub use restored::{Restored, RestoredError, restore};
 pub use sensor::{Cursor, Interval, Sensor};
 pub use snapshot::Stamp;
 
