@@ -50,6 +50,9 @@ pub enum RestoreError {
     },
 }
 
+/// Paths below which places were folded for good.
+type ClosedPaths = Vec<(Vec<Token>, Closed)>;
+
 #[derive(Serialize, Deserialize)]
 struct ServiceRecord<'a> {
     facts: Cow<'a, Facts>,
@@ -246,7 +249,7 @@ impl Inventory {
     }
 
     /// Adds the service of a record; gives its id and the paths that were folded for good.
-    fn restore_service(&mut self, key: &[u8], value: &[u8]) -> Result<(u64, Vec<(Vec<Token>, Closed)>), RestoreError> {
+    fn restore_service(&mut self, key: &[u8], value: &[u8]) -> Result<(u64, ClosedPaths), RestoreError> {
         let record: ServiceRecord<'_> = decode(key, value, SERVICE_KEY)?;
         let service = Service::of(record.facts.into_owned());
         for (path, ..) in &record.closed {
