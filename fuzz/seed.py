@@ -117,11 +117,24 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
                                          "consumes": ["application/json"], "paths": {"/a": {"post": {"responses": {"default": {}}}}}}).encode())
     seed("spec", "three-one", b'openapi: 3.1.0\npaths:\n  "/a/{b}":\n    get: {}\n  /self: {$ref: "#/paths/~1self"}\nwebhooks: {}\n')
 
+    # A snapshot of two records as the store writes it, and one that claims more than it has.
+    header = b"STSNAP\r\n" + struct.pack("<BBHQQ", 1, 1, 0, 7, 10**18)
+    header += struct.pack("<I", zlib.crc32(header))
+    body, sums = header, b""
+    for key, value in ((b"rs1", b"\1service"), (b"re1", b"\1endpoint")):
+        record = struct.pack("<HIQ", len(key), len(value), 7) + key + value
+        sums += struct.pack("<I", zlib.crc32(record))
+        body += record + sums[-4:]
+    seed("store", "snapshot", b"\0" + body + struct.pack("<HQI", 0xFFFF, 2, zlib.crc32(sums)))
+    seed("store", "claims", b"\0" + header + struct.pack("<HIQ", 3, 200 << 20, 7) + b"rs1")
+
     # For these, any bytes are a script.
     rng = random.Random(1)
     for target in ("reassembly", "http1", "inventory", "restore"):
         for n, size in enumerate((40, 300, 900)):
             seed(target, f"script-{n}", bytes([1]) + rng.randbytes(size))
+    for n, size in enumerate((20, 60, 120)):
+        seed("store", f"script-{n}", bytes([n + 1]) + rng.randbytes(size))
 
 
 main()

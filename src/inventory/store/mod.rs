@@ -24,6 +24,7 @@ mod control;
 mod db;
 mod envelope;
 mod error;
+pub mod forms;
 mod head;
 mod lock;
 mod reader;

@@ -89,7 +89,7 @@ pub(super) fn write(path: &Path, commit: u64, records: impl Iterator<Item = io::
     Ok(Stamp { commit, written })
 }
 
-fn write_to(
+pub(super) fn write_to(
     out: &mut impl Write,
     commit: u64,
     written: SystemTime,
