@@ -57,6 +57,7 @@ impl Default for Plan {
 
 impl Plan {
     /// The same traffic over a bad tap.
+    #[allow(dead_code, reason = "not each test and bench that includes this file asks for it")]
     pub fn adverse(self) -> Self {
         Self { lost: 0.005, late: 0.03, twice: 0.01, split: 0.3, ..self }
     }
