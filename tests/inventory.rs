@@ -290,13 +290,76 @@ fn asks() -> impl Strategy<Value = Vec<Ask>> {
     prop::collection::vec(any_ask(), 0..60)
 }
 
+/// A commit.
+fn keep(store: &mut BTreeMap<Vec<u8>, Vec<u8>>, inventory: &mut Inventory) {
+    for change in inventory.take_changes() {
+        match change.value {
+            Some(value) => drop(store.insert(change.key, value)),
+            None => drop(store.remove(&change.key)),
+        }
+    }
+}
+
 /// Limits so small that places are folded for good all the time.
 fn tight() -> InventoryLimits {
     InventoryLimits { words_per_place: 4, path_segments: 3, ..InventoryLimits::default() }
 }
 
+/// Many words at few places, most of them there.
+fn crowds() -> impl Strategy<Value = Vec<Ask>> {
+    let word = || {
+        (0usize..40).prop_map(|n| match n {
+            0 => "me".to_owned(),
+            1 => "search".to_owned(),
+            n if n % 7 == 0 => format!("tk-{n}"),
+            n => format!("{}{}", ["ash", "birch", "cedar", "dune", "elm"][n % 5], ["", "s", "er", "ing"][n / 5 % 4]),
+        })
+    };
+    let path = prop_oneof![
+        word().prop_map(|a| format!("/users/{a}")),
+        (word(), word()).prop_map(|(a, b)| format!("/users/{a}/{b}")),
+        (word(), word()).prop_map(|(a, b)| format!("/{a}/{b}/orders")),
+    ];
+    let status = prop_oneof![8 => Just(200), 1 => Just(404), 1 => Just(403)];
+    prop::collection::vec((path, status, 0..50u64), 0..200).prop_map(|all| {
+        let one = |(path, status, at): (String, u16, u64)| Ask { ts: ask("", 0).ts + at, ..ask(path, status) };
+        all.into_iter().map(one).collect()
+    })
+}
+
+/// Limits so small that words are pushed out of closed places.
+fn crowded() -> InventoryLimits {
+    InventoryLimits { words_per_place: 12, ..InventoryLimits::default() }
+}
+
+fn in_crowd(asks: &[Ask]) -> Inventory {
+    observe(Inventory::new(crowded()), asks)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn hard_case_13_also_where_places_were_closed((asks, shuffled) in crowds().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle()))) {
+        prop_assert_eq!(view(&in_crowd(&asks)), view(&in_crowd(&shuffled)));
+    }
+
+    #[test]
+    fn closed_places_merge_and_come_back_as_the_whole(asks in crowds(), cut in 0usize..200) {
+        let cut = cut.min(asks.len());
+        let whole = view(&in_crowd(&asks));
+        let (mut a, b) = (in_crowd(&asks[..cut]), in_crowd(&asks[cut..]));
+        let mut kept = BTreeMap::new();
+        keep(&mut kept, &mut a);
+        let mut restored = Inventory::restore(crowded(), kept.clone().into_iter()).unwrap();
+        prop_assert_eq!(view(&restored), view(&a));
+        restored = observe(restored, &asks[cut..]);
+        prop_assert_eq!(&view(&restored), &whole);
+        keep(&mut kept, &mut restored);
+        prop_assert_eq!(&view(&Inventory::restore(crowded(), kept.into_iter()).unwrap()), &whole);
+        a.merge(b);
+        prop_assert_eq!(&view(&a), &whole);
+    }
 
     #[test]
     fn hard_case_13_the_view_does_not_depend_on_order((asks, shuffled) in asks().prop_flat_map(|a| (Just(a.clone()), Just(a).prop_shuffle()))) {
@@ -327,12 +390,7 @@ proptest! {
         for cut in cuts {
             inventory = observe(inventory, &asks[done..cut]);
             done = cut;
-            for change in inventory.take_changes() {
-                match change.value {
-                    Some(value) => drop(store.insert(change.key, value)),
-                    None => drop(store.remove(&change.key)),
-                }
-            }
+            keep(&mut store, &mut inventory);
         }
         prop_assert!(inventory.take_changes().is_empty(), "nothing changed since");
         let mut restored = Inventory::restore(tight(), store.clone().into_iter()).unwrap();

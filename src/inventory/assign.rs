@@ -43,9 +43,8 @@ impl Assignment<'_> {
     pub fn template(&self, o: &Observation<'_>) -> Option<&str> {
         let service = self.inventory.find(&o.service)? as usize;
         let tree = &self.inventory.services.get(service)?.tree;
-        let place = tree.follow(o.path, self.inventory.limits.path_segments);
         let method = self.inventory.methods.known(o.method)?;
-        let id = if place.depth == o.path.len() { tree.find(place.node, method)? } else { return None };
+        let (id, _) = tree.reach(o.path, method, self.inventory.limits.path_segments)?;
         let index = (*self.services.get(service)?.get(id as usize)?)?;
         self.templates.get(index as usize).map(String::as_str)
     }

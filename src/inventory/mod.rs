@@ -12,6 +12,7 @@ pub mod documented;
 mod id;
 mod learn;
 mod methods;
+mod names;
 mod records;
 mod render;
 mod service;
@@ -27,7 +28,8 @@ use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
 use crate::observe::{Observation, ServiceKey, Sink};
 use documented::Route;
 use methods::Methods;
-use service::{Room, Service};
+use names::Names;
+use service::{Context, Room, Service};
 
 pub use assign::Assignment;
 pub use records::RestoreError;
@@ -52,6 +54,7 @@ pub struct Inventory {
     services: Vec<Service>,
     index: HashTable<u32>,
     methods: Methods,
+    names: Names,
     routes: Vec<Route>,
     /// Raw endpoints of all services.
     endpoints: usize,
@@ -71,6 +74,7 @@ impl Inventory {
             services: Vec::new(),
             index: HashTable::new(),
             methods: Methods::new(),
+            names: Names::new(),
             routes: Vec::new(),
             endpoints: 0,
             gone: Vec::new(),
@@ -98,7 +102,14 @@ impl Inventory {
         let method = self.methods.number(o.method);
         let service = &mut self.services[index as usize];
         let before = service.tree.len();
-        service.observe(o, method, room, &self.limits, &mut self.oddities);
+        service.observe(&mut Context {
+            o,
+            method,
+            room,
+            limits: &self.limits,
+            oddities: &mut self.oddities,
+            names: &mut self.names,
+        });
         self.endpoints = self.endpoints + service.tree.len() - before;
     }
 
@@ -218,5 +229,5 @@ impl Sink for Inventory {
 
 #[inline]
 fn hash(key: &ServiceKey<'_>) -> u64 {
-    tree::hash(u32::from(key.port) << 1 | key.scheme as u32, key.host)
+    tree::hash(u64::from(key.port) << 1 | key.scheme as u64, key.host.as_bytes())
 }

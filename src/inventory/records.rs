@@ -136,7 +136,7 @@ impl Service {
             let let_go = self.tree.insert(&other.tree.path(endpoint.node), method, &endpoint.state, limits);
             oddities.add(Oddity::FacetLimit, let_go);
         }
-        // Last, since words that stayed where all others were folded would be folded now if the place were closed already.
+        // Last, since which words stay at a closed place shows only when all are there.
         for (path, codes, words) in other.tree.closed() {
             self.tree.close_path(&path, Closed { codes, words }, limits);
         }
@@ -240,8 +240,11 @@ impl Inventory {
             inventory.services[number].tree.close_path(&path, closed, &inventory.limits);
         }
         for service in &mut inventory.services {
-            service.changed = false;
-            service.tree.forget_changes();
+            // Under other limits than before more may have been folded: then all of it goes to the store again.
+            service.changed = !service.tree.gone.is_empty();
+            if !service.changed {
+                service.tree.forget_changes();
+            }
             inventory.endpoints += service.tree.len();
             inventory.observed += service.facts.calls;
         }
@@ -271,13 +274,14 @@ impl Inventory {
         value: &[u8],
         numbers: &BTreeMap<[u8; 8], usize>,
     ) -> Result<(), RestoreError> {
-        let record: EndpointRecord<'_> = decode(key, value, SERVICE_KEY + 16)?;
+        let mut record: EndpointRecord<'_> = decode(key, value, SERVICE_KEY + 16)?;
         check_path(key, &record.path)?;
         let id = key.get(1..SERVICE_KEY).and_then(|id| <[u8; 8]>::try_from(id).ok());
         let Some(&number) = id.and_then(|id| numbers.get(&id)) else {
             return Err(RestoreError::Orphan { key: hex(key) });
         };
         let method = self.methods.number(&record.method);
+        record.state.to_mut().share_names(&mut self.names);
         self.services[number].tree.insert(&record.path, method, &record.state, &self.limits);
         Ok(())
     }

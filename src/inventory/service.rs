@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::id;
+use super::names::Names;
 use super::sketch::Distinct;
 use super::state::is_success;
 use super::tree::{EndpointId, ROOT, Token, Tree};
@@ -51,6 +52,23 @@ pub(super) struct Service {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Room(pub(super) usize);
 
+/// An exchange on its way into a service, and what is needed there.
+pub(super) struct Context<'a> {
+    pub(super) o: &'a Observation<'a>,
+    /// The inventory's number of its method.
+    pub(super) method: u16,
+    pub(super) room: Room,
+    pub(super) limits: &'a InventoryLimits,
+    pub(super) oddities: &'a mut Oddities,
+    pub(super) names: &'a mut Names,
+}
+
+impl Context<'_> {
+    fn succeeded(&self) -> bool {
+        self.o.status.is_some_and(is_success)
+    }
+}
+
 impl Service {
     pub(super) fn new(key: &ServiceKey<'_>) -> Self {
         let facts = Facts {
@@ -72,96 +90,70 @@ impl Service {
         Self { id, facts, tree: Tree::new(), changed: false, address: 0, sweep_at: 0, fold_at: 0 }
     }
 
-    /// Counts an exchange in. `method` is the inventory's number of its method.
+    /// Counts an exchange in.
     #[inline]
-    pub(super) fn observe(
-        &mut self,
-        o: &Observation<'_>,
-        method: u16,
-        room: Room,
-        limits: &InventoryLimits,
-        oddities: &mut Oddities,
-    ) {
+    pub(super) fn observe(&mut self, c: &mut Context<'_>) {
+        let o = c.o;
         self.facts.seen(o.ts);
         self.changed = true;
         if self.facts.addresses.get(self.address) != Some(&o.server) {
-            self.address = self.facts.answered(o.server, limits.addresses);
+            self.address = self.facts.answered(o.server, c.limits.addresses);
         }
-        let place = self.tree.follow(o.path, limits.path_segments);
-        let known = if place.depth == o.path.len() { self.tree.find(place.node, method) } else { None };
-        match known {
-            Some(id) => self.count(id, place.values, o, limits, oddities),
-            None => self.learn(o, method, room, limits, oddities),
+        let reach = || self.tree.reach(o.path, c.method, c.limits.path_segments);
+        let known =
+            if o.path.len() <= c.limits.path_segments { self.tree.lookup(o.path, c.method, o.caller) } else { None };
+        debug_assert!(known.is_none() || known == reach(), "the short way leads elsewhere");
+        match known.or_else(reach) {
+            Some((id, values)) => self.count(id, values, c),
+            None => self.learn(c),
         }
     }
 
     #[inline]
-    fn count(
-        &mut self,
-        id: EndpointId,
-        values: u64,
-        o: &Observation<'_>,
-        limits: &InventoryLimits,
-        oddities: &mut Oddities,
-    ) {
+    fn count(&mut self, id: EndpointId, values: u64, c: &mut Context<'_>) {
         let Some(Some(endpoint)) = self.tree.endpoints.get_mut(id as usize) else { return };
-        let let_go = endpoint.state.observe(o, values, limits);
+        let let_go = endpoint.state.observe(c.o, values, c.limits, c.names);
         if let_go > 0 {
-            oddities.add(Oddity::FacetLimit, let_go);
+            c.oddities.add(Oddity::FacetLimit, let_go);
         }
-        if !endpoint.proven && o.status.is_some_and(is_success) {
-            self.tree.proven(id);
-        }
+        let newly_proven = !endpoint.proven && c.succeeded();
         self.tree.touch(id);
+        if newly_proven {
+            self.tree.proven(id);
+            self.tree.settle(c.limits);
+        }
     }
 
     /// An exchange with an endpoint that is not known yet.
     #[cold]
-    fn learn(
-        &mut self,
-        o: &Observation<'_>,
-        method: u16,
-        room: Room,
-        limits: &InventoryLimits,
-        oddities: &mut Oddities,
-    ) {
-        let success = o.status.is_some_and(is_success);
-        if !success && self.tree.unproven >= unproven_limit(limits) && !self.sweep(limits) {
-            self.facts.probed(o.status, 1, id::origin(o.method, o.path));
-            return;
+    fn learn(&mut self, c: &mut Context<'_>) {
+        let success = c.succeeded();
+        if !success && self.tree.unproven >= unproven_limit(c.limits) && !self.sweep(c.limits) {
+            return self.probed(c);
         }
-        if self.tree.len() >= room.0 && !self.make_room(room, limits) {
-            oddities.bump(Oddity::EndpointLimit);
-            if success {
-                self.count_rest(o, method, room, limits, oddities);
-            } else {
-                self.facts.probed(o.status, 1, id::origin(o.method, o.path));
-            }
-            return;
+        if self.tree.len() >= c.room.0 && !self.make_room(c.room, c.limits) {
+            c.oddities.bump(Oddity::EndpointLimit);
+            return if success { self.count_rest(c) } else { self.probed(c) };
         }
-        let place = self.tree.grow(o.path, limits.path_segments);
-        let (id, _) = self.tree.endpoint(place.node, method);
-        self.count(id, place.values, o, limits, oddities);
-        self.tree.settle(limits);
+        let place = self.tree.grow(c.o.path, c.limits.path_segments);
+        let (id, _) = self.tree.endpoint(place.node, c.method);
+        self.count(id, place.values, c);
+    }
+
+    /// Counts an exchange among those with paths that are not kept.
+    fn probed(&mut self, c: &Context<'_>) {
+        self.facts.probed(c.o.status, 1, id::origin(c.o.method, c.o.path));
     }
 
     /// Counts an exchange into the catch-all nearest to where its path leaves the tree; into the service's own when
     /// there are too many of these as well.
-    fn count_rest(
-        &mut self,
-        o: &Observation<'_>,
-        method: u16,
-        room: Room,
-        limits: &InventoryLimits,
-        oddities: &mut Oddities,
-    ) {
-        let place = self.tree.follow(o.path, limits.path_segments);
-        let crowded = self.tree.len() >= room.0 + room.0 / 8 + 16;
+    fn count_rest(&mut self, c: &mut Context<'_>) {
+        let place = self.tree.follow(c.o.path, c.limits.path_segments);
+        let crowded = self.tree.len() >= c.room.0 + c.room.0 / 8 + 16;
         let (node, values) = if crowded { (ROOT, 0) } else { (place.node, place.values) };
-        let node = if place.depth == o.path.len() && !crowded { node } else { self.tree.add(node, Token::Rest) };
-        let (id, _) = self.tree.endpoint(node, method);
-        self.count(id, values, o, limits, oddities);
-        self.tree.settle(limits);
+        let node = if place.depth == c.o.path.len() && !crowded { node } else { self.tree.add(node, Token::Rest) };
+        let (id, _) = self.tree.endpoint(node, c.method);
+        self.count(id, values, c);
     }
 
     /// Lets unproven endpoints go: first those that were answered as nonsense is, then the rest, until half of the room is free.

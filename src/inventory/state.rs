@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::names::{Name, Names};
 use super::sketch::{Counters, Days, Distinct, bucket, quantiles};
 use super::{ParameterView, Quantiles, id};
 use crate::base::{InventoryLimits, Timestamp};
@@ -54,10 +55,19 @@ enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Facet {
     role: Role,
-    name: Box<str>,
+    name: Name,
     calls: u64,
-    /// Kinds of a query parameter's values, ascending.
-    kinds: Vec<(Kind, u64)>,
+    /// Kinds of a query parameter's values.
+    kinds: Kinds,
+}
+
+/// How often each kind of value was seen. Mostly there is one, which then lies in the value itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Vec<(Kind, u64)>", into = "Vec<(Kind, u64)>")]
+enum Kinds {
+    One((Kind, u64)),
+    /// None or several, ascending.
+    Other(Vec<(Kind, u64)>),
 }
 
 /// Did the server do what it was asked to?
@@ -74,7 +84,14 @@ pub(super) fn hints_at_something(status: u16) -> bool {
 impl EndpointState {
     /// Counts an exchange in. `values` has a bit for each place of the path that holds a value. Gives the facets that
     /// were let go because the endpoint holds too many.
-    pub(super) fn observe(&mut self, o: &Observation<'_>, values: u64, limits: &InventoryLimits) -> u64 {
+    #[inline]
+    pub(super) fn observe(
+        &mut self,
+        o: &Observation<'_>,
+        values: u64,
+        limits: &InventoryLimits,
+        names: &mut Names,
+    ) -> u64 {
         if self.calls == 0 || o.ts <= self.first_seen {
             self.date_back(o.ts, id::origin(o.method, o.path));
         }
@@ -104,15 +121,16 @@ impl EndpointState {
         self.counters.bump(STATUS + u32::from(status));
         let mut let_go = 0;
         if !o.response_type.is_empty() {
-            let_go += u64::from(!self.facet(Role::ResponseType, o.response_type, None, limits));
+            let_go += u64::from(!self.facet(Role::ResponseType, o.response_type, None, limits, names));
         }
         // What a server refused says nothing about what it takes.
         if is_success(status) {
             if !o.request_type.is_empty() {
-                let_go += u64::from(!self.facet(Role::RequestType, o.request_type, None, limits));
+                let_go += u64::from(!self.facet(Role::RequestType, o.request_type, None, limits, names));
             }
             for parameter in o.query {
-                let_go += u64::from(!self.facet(Role::Query, parameter.name, Some(parameter.kind), limits));
+                let kind = Some(parameter.kind);
+                let_go += u64::from(!self.facet(Role::Query, parameter.name, kind, limits, names));
             }
         }
         let_go
@@ -124,30 +142,57 @@ impl EndpointState {
         }
     }
 
+    /// Reads a little of all that [`observe`](Self::observe) is going to look at. Among many endpoints all of it has to come
+    /// from memory; asked for at once, the pieces arrive together and not one after the other.
+    #[inline]
+    pub(super) fn warm(&self, caller: u64) -> u64 {
+        let facet = self.facets.first().map_or(0, |f| f.calls);
+        self.last_seen.0 ^ self.counters.warm() ^ self.callers.warm(caller) ^ facet
+    }
+
+    /// Lets names be shared that were read by themselves.
+    pub(super) fn share_names(&mut self, names: &mut Names) {
+        self.facets.iter_mut().for_each(|f| f.name = names.share(&f.name));
+    }
+
     /// Counts a facet; `false` where there is no room for it.
     #[inline]
-    fn facet(&mut self, role: Role, name: &str, kind: Option<Kind>, limits: &InventoryLimits) -> bool {
+    fn facet(
+        &mut self,
+        role: Role,
+        name: &str,
+        kind: Option<Kind>,
+        limits: &InventoryLimits,
+        names: &mut Names,
+    ) -> bool {
         match self.facets.iter_mut().find(|f| f.role == role && *f.name == *name) {
             Some(facet) => {
                 facet.calls += 1;
                 if let Some(kind) = kind {
-                    add_kind(&mut facet.kinds, kind, 1);
+                    facet.kinds.add(kind, 1);
                 }
                 true
             }
-            None => self.new_facet(role, name, kind, limits),
+            None => self.new_facet(role, name, kind, limits, names),
         }
     }
 
     #[cold]
-    fn new_facet(&mut self, role: Role, name: &str, kind: Option<Kind>, limits: &InventoryLimits) -> bool {
+    fn new_facet(
+        &mut self,
+        role: Role,
+        name: &str,
+        kind: Option<Kind>,
+        limits: &InventoryLimits,
+        names: &mut Names,
+    ) -> bool {
         if self.facets.iter().filter(|f| f.role == role).count() >= role.limit(limits) {
             return false;
         }
         let at = self.facets.partition_point(|f| (f.role, &*f.name) < (role, name));
-        let kinds = kind.map(|k| (k, 1)).into_iter().collect();
+        let kinds = kind.map_or(Kinds::Other(Vec::new()), |kind| Kinds::One((kind, 1)));
         self.facets.reserve_exact(1);
-        self.facets.insert(at, Facet { role, name: name.into(), calls: 1, kinds });
+        self.facets.insert(at, Facet { role, name: names.share(name), calls: 1, kinds });
         true
     }
 
@@ -170,7 +215,7 @@ impl EndpointState {
                 Ok(at) => {
                     let mine = &mut self.facets[at];
                     mine.calls += theirs.calls;
-                    theirs.kinds.iter().for_each(|&(kind, n)| add_kind(&mut mine.kinds, kind, n));
+                    theirs.kinds.iter().for_each(|&(kind, n)| mine.kinds.add(kind, n));
                 }
                 Err(at) => self.facets.insert(at, theirs.clone()),
             }
@@ -259,10 +304,9 @@ impl EndpointState {
             .collect()
     }
 
-    /// Bytes on the heap, for measuring.
+    /// Bytes on the heap that nobody shares, for measuring.
     pub fn heap_bytes(&self) -> usize {
-        let facets: usize =
-            self.facets.iter().map(|f| f.name.len() + f.kinds.capacity() * size_of::<(Kind, u64)>()).sum();
+        let facets: usize = self.facets.iter().map(|f| f.kinds.heap_bytes()).sum();
         self.days.heap_bytes()
             + self.counters.heap_bytes()
             + self.callers.heap_bytes()
@@ -284,11 +328,54 @@ fn place_bits(place: usize) -> Option<u32> {
     (place < 64).then_some((place as u32) << 5)
 }
 
-#[inline]
-fn add_kind(kinds: &mut Vec<(Kind, u64)>, kind: Kind, n: u64) {
-    match kinds.binary_search_by_key(&kind, |k| k.0) {
-        Ok(at) => kinds[at].1 += n,
-        Err(at) => kinds.insert(at, (kind, n)),
+impl Kinds {
+    fn iter(&self) -> std::slice::Iter<'_, (Kind, u64)> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one).iter(),
+            Self::Other(kinds) => kinds.iter(),
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, kind: Kind, n: u64) {
+        match self {
+            Self::One((mine, calls)) if *mine == kind => *calls += n,
+            _ => self.add_to_list(kind, n),
+        }
+    }
+
+    fn add_to_list(&mut self, kind: Kind, n: u64) {
+        let mut kinds: Vec<_> = std::mem::replace(self, Self::Other(Vec::new())).into();
+        match kinds.binary_search_by_key(&kind, |k| k.0) {
+            Ok(at) => kinds[at].1 += n,
+            Err(at) => kinds.insert(at, (kind, n)),
+        }
+        *self = kinds.into();
+    }
+
+    fn heap_bytes(&self) -> usize {
+        match self {
+            Self::One(_) => 0,
+            Self::Other(kinds) => kinds.capacity() * size_of::<(Kind, u64)>(),
+        }
+    }
+}
+
+impl From<Vec<(Kind, u64)>> for Kinds {
+    fn from(kinds: Vec<(Kind, u64)>) -> Self {
+        match kinds[..] {
+            [one] => Self::One(one),
+            _ => Self::Other(kinds),
+        }
+    }
+}
+
+impl From<Kinds> for Vec<(Kind, u64)> {
+    fn from(kinds: Kinds) -> Self {
+        match kinds {
+            Kinds::One(one) => vec![one],
+            Kinds::Other(kinds) => kinds,
+        }
     }
 }
 
@@ -344,7 +431,7 @@ mod tests {
                 latency: c.latency,
                 partial: c.size % 7 == 0,
             };
-            state.observe(&o, 1, limits);
+            state.observe(&o, 1, limits, &mut Names::new());
         }
         state
     }

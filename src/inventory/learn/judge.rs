@@ -83,6 +83,11 @@ pub(super) fn is_version(word: &str) -> bool {
             && rest.starts_with(|c: char| c.is_ascii_digit())
 }
 
+/// Is it a word that APIs have for themselves, whatever stands beside it?
+pub(in crate::inventory) fn means_itself(word: &str) -> bool {
+    SELF_WORDS.contains(&word)
+}
+
 fn is_number(word: &str) -> bool {
     word.bytes().all(|b| b.is_ascii_digit())
 }

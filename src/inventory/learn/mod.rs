@@ -82,6 +82,7 @@ pub(super) fn folds(tree: &Tree) -> Vec<(NodeId, Vec<NodeId>)> {
     learner.folds
 }
 
+pub(super) use judge::means_itself;
 pub(super) use names::name;
 
 struct Learner<'a> {

@@ -1,7 +1,7 @@
 //! On which days.
 //!
 //! Takes days since the epoch, gives how many different ones there were. Kept as runs of days: who is seen daily takes one
-//! run whatever the years. Only the latest 4,096 days (eleven years) count, so that wild clocks cannot make it grow.
+//! run whatever the years, and the latest run lies in the value itself. Only the latest 4,096 days (eleven years) count, so that wild clocks cannot make it grow.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,43 +9,62 @@ use serde::{Deserialize, Serialize};
 const WINDOW: u32 = 4096;
 
 /// A set of days, as ascending runs `(first, last)` with at least one day between two of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<(u32, u32)>", into = "Vec<(u32, u32)>")]
-pub struct Days(Vec<(u32, u32)>);
+pub struct Days {
+    /// The last run; [`EMPTY`] where there is none.
+    latest: (u32, u32),
+    older: Box<[(u32, u32)]>,
+}
+
+/// A run that holds no day.
+const EMPTY: (u32, u32) = (1, 0);
+
+impl Default for Days {
+    fn default() -> Self {
+        Self { latest: EMPTY, older: Box::default() }
+    }
+}
 
 impl Days {
     /// Adds a day.
     #[inline]
     pub fn insert(&mut self, day: u32) {
-        if !self.0.last().is_some_and(|&(first, last)| first <= day && day <= last) {
-            self.union(&[(day, day)]);
+        let (first, last) = self.latest;
+        if day < first || last < day {
+            self.union([(day, day)].into_iter());
         }
     }
 
     /// Adds another's days to these.
     pub fn merge(&mut self, other: &Self) {
-        if self.0 != other.0 {
-            self.union(&other.0);
+        if self != other {
+            self.union(other.runs());
         }
     }
 
     /// How many days.
     pub fn count(&self) -> u32 {
-        self.0.iter().map(|(first, last)| last - first + 1).sum()
+        self.runs().map(|(first, last)| last - first + 1).sum()
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<(u32, u32)>()
+        size_of_val(&*self.older)
+    }
+
+    fn runs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let latest = (self.latest != EMPTY).then_some(self.latest);
+        self.older.iter().copied().chain(latest)
     }
 
     #[cold]
-    fn union(&mut self, other: &[(u32, u32)]) {
-        let mut all: Vec<_> = self.0.iter().chain(other).copied().collect();
+    fn union(&mut self, other: impl Iterator<Item = (u32, u32)>) {
+        let mut all: Vec<_> = self.runs().chain(other).collect();
         all.sort_unstable();
         let newest = all.iter().map(|r| r.1).max().unwrap_or(0);
         let oldest = newest.saturating_sub(WINDOW - 1);
-        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(all.len().min(4));
+        let mut joined: Vec<(u32, u32)> = Vec::with_capacity(all.len());
         for (first, last) in all {
             if last < oldest {
                 continue;
@@ -56,14 +75,18 @@ impl Days {
                 _ => joined.push((first, last)),
             }
         }
-        joined.shrink_to_fit();
-        self.0 = joined;
+        *self = Self::of(joined);
+    }
+
+    fn of(mut runs: Vec<(u32, u32)>) -> Self {
+        let latest = runs.pop().unwrap_or(EMPTY);
+        Self { latest, older: runs.into() }
     }
 }
 
 impl From<Days> for Vec<(u32, u32)> {
     fn from(days: Days) -> Self {
-        days.0
+        days.runs().collect()
     }
 }
 
@@ -79,7 +102,7 @@ impl TryFrom<Vec<(u32, u32)>> for Days {
         if !apart || !narrow || runs.iter().any(|(first, last)| first > last) {
             return Err("runs of days out of order");
         }
-        Ok(Self(runs))
+        Ok(Self::of(runs))
     }
 }
 
@@ -131,7 +154,8 @@ mod tests {
 
     #[test]
     fn a_year_is_one_run() {
-        assert_eq!(of(20_000..20_365).0.len(), 1);
+        let year = of(20_000..20_365);
+        assert_eq!((year.count(), year.heap_bytes()), (365, 0));
         assert!(Days::try_from(vec![(5, 4)]).is_err());
         assert!(Days::try_from(vec![(1, 4), (5, 6)]).is_err());
     }

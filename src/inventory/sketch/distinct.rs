@@ -33,7 +33,7 @@ impl Distinct {
     pub fn insert(&mut self, hash: u64) {
         match self {
             Self::Exact(hashes) => {
-                let at = hashes.partition_point(|h| *h < hash);
+                let at = place(hashes, hash);
                 if hashes.get(at) != Some(&hash) {
                     self.insert_new(at, hash);
                 }
@@ -85,6 +85,15 @@ impl Distinct {
         }
     }
 
+    /// Reads what [`Self::insert`] would look at first; see [`EndpointState::warm`](crate::inventory::EndpointState).
+    #[inline]
+    pub(in crate::inventory) fn warm(&self, hash: u64) -> u64 {
+        match self {
+            Self::Exact(hashes) => hashes.get(guess(hashes.len(), hash)).copied().unwrap_or_default(),
+            Self::Registers(registers) => u64::from(registers[(hash >> (64 - PRECISION)) as usize]),
+        }
+    }
+
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         match self {
@@ -92,6 +101,26 @@ impl Distinct {
             Self::Registers(_) => REGISTERS,
         }
     }
+}
+
+/// Where a hash would lie among `n` others, did they lie evenly.
+#[inline]
+fn guess(n: usize, hash: u64) -> usize {
+    ((u128::from(hash) * n as u128) >> 64) as usize
+}
+
+/// The place of a hash among ascending ones. They do lie evenly, so that the place is near the guess: a search by halves
+/// would touch several lines of memory, this touches one or two.
+#[inline]
+fn place(hashes: &[u64], hash: u64) -> usize {
+    let mut at = guess(hashes.len(), hash);
+    while hashes.get(at).is_some_and(|h| *h < hash) {
+        at += 1;
+    }
+    while at > 0 && hashes.get(at - 1).is_some_and(|h| *h >= hash) {
+        at -= 1;
+    }
+    at
 }
 
 #[inline]
@@ -177,6 +206,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_hash_is_found_where_it_belongs(mut hashes in prop::collection::vec(prop_oneof![0u64..50, any::<u64>()], 0..64), hash in prop_oneof![0u64..50, any::<u64>()]) {
+            hashes.sort_unstable();
+            prop_assert_eq!(place(&hashes, hash), hashes.partition_point(|h| *h < hash));
+        }
+
         #[test]
         fn merge_is_commutative_associative_and_idempotent(a in set(), b in set(), c in set()) {
             prop_assert_eq!(merged(&a, &b), merged(&b, &a));

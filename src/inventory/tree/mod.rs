@@ -4,12 +4,16 @@
 //! of a place share one. Nothing is judged here: templates are a view over this tree ([`learn`](super::learn)), so that a
 //! judgement can change. Only where a place holds more words than its limit are they folded for good. Never grows without bound.
 
+mod fold;
+mod index;
+
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use super::state::EndpointState;
 use crate::base::InventoryLimits;
 use crate::observe::{Kind, Segment};
+use index::{Index, PathText};
 
 /// Number of a node; 0 is the root.
 pub(super) type NodeId = u32;
@@ -23,7 +27,7 @@ pub(super) const NONE: u32 = u32::MAX;
 /// Codes (slugs and small numbers) that may stand at one place before they are folded for good: they are likely
 /// values, so less patience is spent on them than on words.
 const CODES_PER_PLACE: u32 = 24;
-/// Share of the words, those with the most exchanges, that stay when a place is folded for good.
+/// Share of the words that stay when a place is folded for good.
 const KEPT_OF_WORDS: usize = 4;
 
 /// What leads from a node to its child.
@@ -63,6 +67,8 @@ pub(super) struct Node {
     /// Did any exchange at or below it succeed?
     pub(super) proven: bool,
     pub(super) closed: Closed,
+    /// Rank from which on a word is a value, where the place was closed for words.
+    bar: u64,
 }
 
 /// A method on a raw path.
@@ -75,6 +81,11 @@ pub(super) struct Endpoint {
     pub(super) changed: bool,
     /// Did any exchange succeed?
     pub(super) proven: bool,
+    /// Its place in the index, and the text of its path there.
+    tag: u32,
+    path: PathText,
+    /// Places of its path where any code is a value.
+    codes: u64,
     pub(super) state: EndpointState,
 }
 
@@ -93,6 +104,7 @@ pub(super) struct Tree {
     pub(super) nodes: Vec<Node>,
     free_nodes: Vec<NodeId>,
     children: HashTable<NodeId>,
+    index: Index,
     pub(super) endpoints: Vec<Option<Endpoint>>,
     free_endpoints: Vec<EndpointId>,
     /// Endpoints whose record in the store is gone, by path and method.
@@ -106,20 +118,25 @@ pub(super) struct Tree {
 
 /// A hash of a number and a text, for tables in memory.
 #[inline]
-pub(super) fn hash(parent: NodeId, text: &str) -> u64 {
+pub(super) fn hash(seed: u64, text: &[u8]) -> u64 {
     // FxHash's multiplier; text in steps of eight bytes, folded through 128 bits so that no bit is lost.
     const K: u64 = 0x517c_c1b7_2722_0a95;
     let mix = |h: u64, w: u64| {
         let wide = u128::from(h ^ w) * u128::from(K);
         (wide as u64) ^ (wide >> 64) as u64
     };
-    let (words, tail) = text.as_bytes().as_chunks::<8>();
-    let mut h = u64::from(parent).wrapping_mul(K) ^ text.len() as u64;
+    let (words, tail) = text.as_chunks::<8>();
+    let mut h = seed.wrapping_mul(K) ^ text.len() as u64;
     for word in words {
         h = mix(h, u64::from_le_bytes(*word));
     }
     let last = tail.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b));
     mix(mix(h, last), K)
+}
+
+#[inline]
+fn word_hash(parent: NodeId, text: &str) -> u64 {
+    hash(u64::from(parent), text.as_bytes())
 }
 
 impl Node {
@@ -138,6 +155,7 @@ impl Node {
             codes: 0,
             proven: false,
             closed: Closed::default(),
+            bar: 0,
         }
     }
 }
@@ -148,6 +166,7 @@ impl Tree {
             nodes: vec![Node::new(NONE, Token::Rest, 0)],
             free_nodes: Vec::new(),
             children: HashTable::new(),
+            index: Index::default(),
             endpoints: Vec::new(),
             free_endpoints: Vec::new(),
             gone: Vec::new(),
@@ -168,7 +187,7 @@ impl Tree {
             let node = &self.nodes[*id as usize];
             node.parent == parent && matches!(&node.token, Token::Word(word, _) if **word == *text)
         };
-        self.children.find(hash(parent, text), same).copied()
+        self.children.find(word_hash(parent, text), same).copied()
     }
 
     /// Follows a path as far as it is known.
@@ -187,7 +206,7 @@ impl Tree {
             let word = if segment.text.is_empty() { None } else { self.child(place.node, segment.text) };
             place.node = match word {
                 Some(child) => child,
-                None if node.value != NONE && (segment.text.is_empty() || node.closed.to(segment.kind)) => {
+                None if node.value != NONE && (segment.text.is_empty() || node.folds(segment.text, segment.kind)) => {
                     place.values |= 1 << (place.depth & 63);
                     node.value
                 }
@@ -196,6 +215,14 @@ impl Tree {
             place.depth += 1;
         }
         place
+    }
+
+    /// The endpoint that a path leads to, step by step, with a bit for each segment that is a value.
+    #[inline]
+    pub(super) fn reach(&self, path: &[Segment<'_>], method: u16, limit: usize) -> Option<(EndpointId, u64)> {
+        let place = self.follow(path, limit);
+        let id = if place.depth == path.len() { self.find(place.node, method)? } else { return None };
+        Some((id, place.values))
     }
 
     /// Follows a path to its end, growing the tree where it must.
@@ -220,16 +247,16 @@ impl Tree {
 
     /// The child of a node by a token, made where it is not there. A word at a place that was folded for good is a value.
     pub(super) fn add(&mut self, parent: NodeId, token: Token) -> NodeId {
-        let (value, rest, closed) = {
+        let (value, rest) = {
             let p = &self.nodes[parent as usize];
-            (p.value, p.rest, p.closed)
+            (p.value, p.rest)
         };
         match token {
             Token::Value if value != NONE => value,
             Token::Rest if rest != NONE => rest,
             Token::Word(text, kind) => match self.child(parent, &text) {
                 Some(child) => child,
-                None if closed.to(kind) => self.add(parent, Token::Value),
+                None if self.nodes[parent as usize].folds(&text, kind) => self.add(parent, Token::Value),
                 None => self.add_word(parent, text, kind),
             },
             Token::Value => {
@@ -268,7 +295,7 @@ impl Tree {
     fn word_hash(&self, id: NodeId) -> Option<u64> {
         let node = &self.nodes[id as usize];
         match &node.token {
-            Token::Word(text, _) => Some(hash(node.parent, text)),
+            Token::Word(text, _) => Some(word_hash(node.parent, text)),
             _ => None,
         }
     }
@@ -277,7 +304,7 @@ impl Tree {
         if let Some(at) = self.word_hash(id) {
             let nodes = &self.nodes;
             self.children.insert_unique(at, id, |&id| match &nodes[id as usize].token {
-                Token::Word(text, _) => hash(nodes[id as usize].parent, text),
+                Token::Word(text, _) => word_hash(nodes[id as usize].parent, text),
                 _ => 0,
             });
         }
@@ -326,19 +353,6 @@ impl Tree {
         }
     }
 
-    /// Folds what has become too much since the last time. Called at the end of each change, when no number of a node
-    /// is held any more.
-    pub(super) fn settle(&mut self, limits: &InventoryLimits) {
-        while let Some(id) = self.fuller.pop() {
-            let node = &self.nodes[id as usize];
-            let codes = node.codes > CODES_PER_PLACE && !node.closed.codes;
-            let words = node.words as usize > limits.words_per_place && !node.closed.words;
-            if codes || words {
-                self.close(id, codes, words, limits);
-            }
-        }
-    }
-
     /// The children of a node that have a word of their own, by word.
     pub(super) fn words_of(&self, parent: NodeId) -> Vec<NodeId> {
         let mut words = Vec::new();
@@ -349,117 +363,6 @@ impl Tree {
         }
         words.sort_unstable_by(|a, b| self.nodes[*a as usize].token.cmp(&self.nodes[*b as usize].token));
         words
-    }
-
-    /// Folds codes, or words, or both for good. Of the words those with the most exchanges stay.
-    fn close(&mut self, id: NodeId, codes: bool, words: bool, limits: &InventoryLimits) {
-        let mut fold: Vec<NodeId> = Vec::new();
-        let mut ranked: Vec<(u64, NodeId)> = Vec::new();
-        for child in self.words_of(id) {
-            match self.nodes[child as usize].token {
-                Token::Word(_, Kind::Word) if words => ranked.push((u64::MAX - self.calls_below(child), child)),
-                Token::Word(_, kind) if kind != Kind::Word && codes => fold.push(child),
-                _ => {}
-            }
-        }
-        // By exchanges, and of equals by text: `words_of` is in that order, and the sort is stable.
-        ranked.sort_by_key(|(calls, _)| *calls);
-        fold.extend(ranked.iter().skip(limits.words_per_place / KEPT_OF_WORDS).map(|(_, child)| *child));
-        let closed = &mut self.nodes[id as usize].closed;
-        closed.codes |= codes;
-        closed.words |= words;
-        self.fold(id, &fold, limits);
-    }
-
-    /// Marks a place as folded for good, as it is when read from the store or merged with one that was. Its codes are
-    /// folded at once; of its words those stay that are there, as at a place that was closed for its words.
-    pub(super) fn mark_closed(&mut self, id: NodeId, closed: Closed, limits: &InventoryLimits) {
-        let node = &mut self.nodes[id as usize];
-        node.closed.words |= closed.words;
-        if closed.codes && !node.closed.codes {
-            node.closed.codes = true;
-            let is_code =
-                |c: &NodeId| matches!(self.nodes[*c as usize].token, Token::Word(_, kind) if kind != Kind::Word);
-            let codes: Vec<_> = self.words_of(id).into_iter().filter(is_code).collect();
-            self.fold(id, &codes, limits);
-        }
-    }
-
-    /// Folds some children of a node into its value child.
-    pub(super) fn fold(&mut self, id: NodeId, children: &[NodeId], limits: &InventoryLimits) {
-        if children.is_empty() {
-            return;
-        }
-        let value = self.add(id, Token::Value);
-        for &child in children {
-            let place = self.nodes[id as usize].depth as usize;
-            if let Token::Word(_, kind) = self.nodes[child as usize].token {
-                self.note_place(child, place, kind);
-            }
-            self.forget_records(child);
-            self.merge_nodes(child, value, limits);
-        }
-    }
-
-    /// Folds those of some nodes that are still children of a node, where the node itself is still there.
-    pub(super) fn fold_live(&mut self, id: NodeId, children: &[NodeId], limits: &InventoryLimits) {
-        let live: Vec<_> = children.iter().copied().filter(|c| self.nodes[*c as usize].parent == id).collect();
-        self.fold(id, &live, limits);
-    }
-
-    /// Adds to each endpoint below a node what kind of value stood at a place.
-    fn note_place(&mut self, id: NodeId, place: usize, kind: Kind) {
-        for node in self.below(id) {
-            let mut at = self.nodes[node as usize].endpoints;
-            while let Some(Some(endpoint)) = self.endpoints.get_mut(at as usize) {
-                endpoint.state.place_holds(place, kind);
-                at = endpoint.next;
-            }
-        }
-    }
-
-    /// Notes that the endpoints below a node leave the store under their present paths.
-    fn forget_records(&mut self, id: NodeId) {
-        for node in self.below(id) {
-            let mut at = self.nodes[node as usize].endpoints;
-            while let Some(Some(endpoint)) = self.endpoints.get(at as usize) {
-                let gone = (self.path(node), endpoint.method);
-                at = endpoint.next;
-                self.gone.push(gone);
-            }
-        }
-    }
-
-    /// Moves all that is at and below `from` to `to`, and lets `from` go.
-    fn merge_nodes(&mut self, from: NodeId, to: NodeId, limits: &InventoryLimits) {
-        let mut at = self.nodes[from as usize].endpoints;
-        while let Some(endpoint) = self.endpoints.get_mut(at as usize).and_then(Option::take) {
-            self.free_endpoints.push(at);
-            self.unproven -= usize::from(!endpoint.proven);
-            at = endpoint.next;
-            let (target, _) = self.endpoint(to, endpoint.method);
-            self.absorb(target, &endpoint.state, limits);
-        }
-        self.nodes[from as usize].endpoints = NONE;
-        let closed = self.nodes[from as usize].closed;
-        self.mark_closed(to, closed, limits);
-        let (value, rest) = (self.nodes[from as usize].value, self.nodes[from as usize].rest);
-        for child in self.words_of(from) {
-            let Token::Word(text, kind) = self.nodes[child as usize].token.clone() else { continue };
-            let target = self.add(to, Token::Word(text, kind));
-            if self.nodes[target as usize].token == Token::Value {
-                let place = self.nodes[to as usize].depth as usize;
-                self.note_place(child, place, kind);
-            }
-            self.merge_nodes(child, target, limits);
-        }
-        for (child, token) in [(value, Token::Value), (rest, Token::Rest)] {
-            if child != NONE {
-                let target = self.add(to, token);
-                self.merge_nodes(child, target, limits);
-            }
-        }
-        self.drop_node(from);
     }
 
     fn drop_node(&mut self, id: NodeId) {
@@ -479,8 +382,7 @@ impl Tree {
     /// Lets an endpoint go, and each node that then leads nowhere.
     pub(super) fn remove(&mut self, id: EndpointId) -> Option<Endpoint> {
         let endpoint = self.endpoints.get_mut(id as usize)?.take()?;
-        self.free_endpoints.push(id);
-        self.unproven -= usize::from(!endpoint.proven);
+        self.leave(id, &endpoint);
         let path = self.path(endpoint.node);
         self.gone.push((path, endpoint.method));
         let mut link = self.nodes[endpoint.node as usize].endpoints;
@@ -502,6 +404,13 @@ impl Tree {
         Some(endpoint)
     }
 
+    /// Forgets an endpoint that was taken out of the list.
+    fn leave(&mut self, id: EndpointId, endpoint: &Endpoint) {
+        self.free_endpoints.push(id);
+        self.unproven -= usize::from(!endpoint.proven);
+        self.index.remove(endpoint.tag, id);
+    }
+
     fn is_bare(&self, id: NodeId) -> bool {
         let node = &self.nodes[id as usize];
         node.endpoints == NONE
@@ -517,7 +426,9 @@ impl Tree {
             return (id, false);
         }
         let next = self.nodes[node as usize].endpoints;
-        let endpoint = Endpoint { node, method, next, changed: false, proven: false, state: EndpointState::default() };
+        let (tag, path, codes) = self.key(node, method);
+        let state = EndpointState::default();
+        let endpoint = Endpoint { node, method, next, changed: false, proven: false, tag, path, codes, state };
         self.unproven += 1;
         let id = match self.free_endpoints.pop() {
             Some(id) => {
@@ -530,6 +441,7 @@ impl Tree {
             }
         };
         self.nodes[node as usize].endpoints = id;
+        self.index.insert(tag, id, &self.endpoints);
         (id, true)
     }
 
@@ -615,10 +527,6 @@ impl Tree {
         all
     }
 
-    fn calls_below(&self, id: NodeId) -> u64 {
-        self.below(id).into_iter().map(|n| self.endpoints_at(n).map(|e| e.state.calls).sum::<u64>()).sum()
-    }
-
     /// The numbers of the endpoints at a node.
     pub(super) fn ids_at(&self, id: NodeId) -> Vec<EndpointId> {
         let mut ids = Vec::new();
@@ -638,13 +546,5 @@ impl Tree {
             at = endpoint.next;
             Some(endpoint)
         })
-    }
-}
-
-impl Closed {
-    /// Is a word of this kind at such a place a value?
-    #[inline]
-    pub(super) fn to(self, kind: Kind) -> bool {
-        if kind == Kind::Word { self.words } else { self.codes }
     }
 }
