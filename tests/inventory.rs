@@ -356,7 +356,10 @@ proptest! {
         restored = observe(restored, &asks[cut..]);
         prop_assert_eq!(&view(&restored), &whole);
         keep(&mut kept, &mut restored);
-        prop_assert_eq!(&view(&Inventory::restore(crowded(), kept.into_iter()).unwrap()), &whole);
+        prop_assert_eq!(&view(&Inventory::restore(crowded(), kept.clone().into_iter()).unwrap()), &whole);
+        let mut tighter = Inventory::restore(tight(), kept.clone().into_iter()).unwrap();
+        keep(&mut kept, &mut tighter);
+        prop_assert_eq!(view(&Inventory::restore(tight(), kept.into_iter()).unwrap()), view(&tighter));
         a.merge(b);
         prop_assert_eq!(&view(&a), &whole);
     }

@@ -282,7 +282,12 @@ impl Inventory {
         };
         let method = self.methods.number(&record.method);
         record.state.to_mut().share_names(&mut self.names);
-        self.services[number].tree.insert(&record.path, method, &record.state, &self.limits);
+        let tree = &mut self.services[number].tree;
+        tree.insert(&record.path, method, &record.state, &self.limits);
+        if tree.way(&record.path).1 != 0 {
+            // It went into a value, under limits other than those it was written under.
+            tree.gone.push((record.path, method));
+        }
         Ok(())
     }
 }
