@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Print each HTTP exchange of a capture as a line of JSON, in order of request
     #[command(after_help = TRANSACTIONS_HELP)]
     Transactions(Transactions),
+    /// Learn path templates from access logs
+    #[command(subcommand)]
+    Templates(Templates),
     /// Look into a kept inventory
     #[command(subcommand)]
     Inventory(Inventory),
@@ -212,6 +215,38 @@ pub(crate) struct Transactions {
     /// Filter in BPF, as tcpdump has it
     #[arg(value_name = "BPF", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Templates {
+    /// Read a log and print the templates of what is called in it
+    #[command(after_help = LEARN_HELP)]
+    Learn(Learn),
+}
+
+const LEARN_HELP: &str = "\
+Formats, told from the content: JSON Lines (method, host, path, query, status, resp_content_type …), HAR, Zeek http.log \
+(TSV or JSON), Suricata EVE, and access logs of nginx and Apache (combined or common). Each may be gzipped.
+
+Examples:
+  shadowtap templates learn access.log
+  zcat http.log.*.gz | shadowtap templates learn -
+  shadowtap templates learn requests.jsonl.gz --assign > assigned.jsonl";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Learn {
+    /// Log file (also .gz), or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Print one line of JSON for each request: its number, from 0, and its template, `null` for a probe
+    #[arg(long)]
+    pub(crate) assign: bool,
+    /// Print the whole inventory as JSON
+    #[arg(long, conflicts_with = "assign")]
+    pub(crate) json: bool,
+    /// Host for lines that name none, as those of combined logs
+    #[arg(long, value_name = "HOST", default_value = "")]
+    pub(crate) host: String,
 }
 
 /// Where the inventory is kept.

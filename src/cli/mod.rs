@@ -20,6 +20,7 @@ mod output;
 mod reading;
 mod scan;
 mod show;
+mod templates;
 mod transactions;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Scan(args) => scan::run(args, &screen),
         Command::Run(args) => daemon::run(args),
         Command::Transactions(args) => transactions::run(args),
+        Command::Templates(command) => templates::run(command),
         Command::Inventory(command) => inventory::run(command, &screen),
         Command::Diff(args) => diff::run(args, &screen),
         Command::CheckConfig(args) => check::run(args),

@@ -8,6 +8,7 @@
 mod batch;
 mod host;
 mod key;
+mod logged;
 mod observation;
 mod record;
 pub mod shape;
@@ -16,6 +17,7 @@ mod watch;
 
 pub use batch::Batch;
 pub use key::Key;
+pub use logged::Logged;
 pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};
 pub use watch::{Ticket, Watch};
 

@@ -88,6 +88,31 @@ impl<S: Sink> Watch<S> {
         self.caller.1
     }
 
+    /// Observes an exchange all of which is known at once.
+    pub(super) fn whole(
+        &mut self,
+        head: &RequestHead<'_>,
+        client: Address,
+        server: Address,
+        status: Option<u16>,
+        response_type: Option<&[u8]>,
+        outcome: &Outcome,
+    ) {
+        if head.method == "CONNECT" {
+            return;
+        }
+        let index = self.take_slot();
+        let caller = self.caller(client);
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            slot.caller = caller;
+            slot.read(&self.key, head, server, &mut self.hosts, &mut self.scratch);
+            slot.status = status;
+            slot.response_type = media_type(response_type, &mut slot.text);
+            slot.observe(outcome, &mut self.sink);
+            self.free.push(index);
+        }
+    }
+
     #[inline]
     fn take_slot(&mut self) -> u32 {
         match self.free.pop() {

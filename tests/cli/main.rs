@@ -3,5 +3,6 @@
 mod commands;
 mod sandbox;
 mod scan;
+mod templates;
 mod traffic;
 mod transactions;
