@@ -130,7 +130,7 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
 
     # For these, any bytes are a script.
     rng = random.Random(1)
-    for target in ("reassembly", "http1", "inventory", "restore"):
+    for target in ("reassembly", "http1", "inventory", "restore", "tunnels"):
         for n, size in enumerate((40, 300, 900)):
             seed(target, f"script-{n}", bytes([1]) + rng.randbytes(size))
     for n, size in enumerate((20, 60, 120)):

@@ -9,10 +9,6 @@ use shadowtap::base::Limits;
 use shadowtap::capture::files::Files;
 use shadowtap::wire::Decoder;
 
-/// Their streams lie in tunnels that are not opened, or in link layers that are not read.
-const NOT_OPENED: &[&str] =
-    &["ayiya", "erspan", "exotic", "geneve", "gre", "gtp", "ip-in-ip", "mpls", "teredo", "vxlan"];
-
 fn shared() -> Option<PathBuf> {
     let folder = std::env::var_os("SHADOWTAP_SHARED")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
@@ -60,11 +56,16 @@ fn frames_and_streams_are_those_that_tshark_counts() {
         if entry["frames"] != frames {
             wrong.push(format!("{name}: {frames} frames, not {} {:?}", entry["frames"], files.warnings()));
         }
-        let opened = !features.iter().any(|f| NOT_OPENED.contains(f));
         // Addresses and ports that are used again are one flow here and several streams there.
         let streams = entry["tcp_streams"].as_u64().unwrap();
         let reused = name.ends_with("arkime_tcp-reassembly-synthetic.pcap");
-        if opened && !reused && flows.len() as u64 != streams {
+        // tshark counts a connection that only ICMP quotes; and it does not look for Teredo on the ports of its clients.
+        let streams = match name {
+            "files/nDPI_6in4tunnel.pcap" => streams - 1,
+            "files/zeek_teredo_bubble_with_payload.pcap" => streams + 1,
+            _ => streams,
+        };
+        if !reused && flows.len() as u64 != streams {
             wrong.push(format!("{name}: {} flows, not {streams} {features:?} {:?}", flows.len(), decoder.oddities));
         }
     }

@@ -30,6 +30,8 @@ pub enum Bucket {
     OverLimit,
     /// Frames that could not be read: unknown link types, broken headers, fragments that never became whole.
     Undecodable,
+    /// Frames with a tunnel that can't be opened: encrypted, or of a kind this program does not know.
+    Tunnel,
 }
 
 /// Bytes that existed but were never captured.
@@ -42,7 +44,7 @@ pub enum Missing {
     Truncated,
 }
 
-const BUCKETS: [(Bucket, &str, &str); 9] = [
+const BUCKETS: [(Bucket, &str, &str); 10] = [
     (Bucket::Framing, "framing", "packet headers and padding"),
     (Bucket::Http, "http", "read as HTTP"),
     (Bucket::Tls, "tls", "TLS, not readable"),
@@ -52,6 +54,7 @@ const BUCKETS: [(Bucket, &str, &str); 9] = [
     (Bucket::NotTcp, "not_tcp", "UDP and other, not TCP"),
     (Bucket::OverLimit, "over_limit", "let go over a limit"),
     (Bucket::Undecodable, "undecodable", "undecodable"),
+    (Bucket::Tunnel, "tunnel", "in tunnels that can't be opened"),
 ];
 
 const MISSING: [(Missing, &str, &str); 2] = [

@@ -46,6 +46,22 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
     pub body_ratio: u32,
+    /// What is known of the network's tunnels.
+    pub tunnels: TunnelSettings,
+}
+
+/// What the wire floor is told about tags and tunnels.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TunnelSettings {
+    /// UDP ports of VXLAN besides 4789, 4790 and 8472.
+    pub vxlan_ports: Vec<u16>,
+    /// UDP ports of Geneve besides 6081.
+    pub geneve_ports: Vec<u16>,
+    /// Are the same addresses in two VLANs two flows? A mirror that tags one direction only then shows halves.
+    pub vlan_in_key: bool,
+    /// Are the same addresses in two virtual networks (VXLAN, Geneve, NVGRE, ERSPAN sessions) two flows?
+    pub vni_in_key: bool,
 }
 
 impl Default for Limits {
@@ -69,6 +85,7 @@ impl Default for Limits {
             body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,
+            tunnels: TunnelSettings::default(),
         }
     }
 }

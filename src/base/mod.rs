@@ -11,6 +11,6 @@ mod time;
 
 pub use flow::{Address, FlowKey, Side};
 pub use ledger::{Bucket, Ledger, Missing};
-pub use limits::{InventoryLimits, Limits, SpecLimits};
+pub use limits::{InventoryLimits, Limits, SpecLimits, TunnelSettings};
 pub use oddity::{Oddities, Oddity};
 pub use time::{NotATime, Timestamp};

@@ -48,6 +48,10 @@ oddities! {
     IpLengthZero = "ip_length_zero",
     /// Tunnels or tags nested deeper than the limit.
     NestedTooDeep = "nested_too_deep",
+    /// A tunnel of a kind that can't be opened: an unknown protocol inside, compressed headers.
+    TunnelUnknown = "tunnel_unknown",
+    /// A tunnel whose content is encrypted: IPsec, MACsec, WireGuard, MPPE, protected 802.11.
+    TunnelEncrypted = "tunnel_encrypted",
     /// IP fragments that overlap and disagree; the first ones were kept.
     FragmentOverlap = "fragment_overlap",
     /// Fragments of a datagram that never became whole.

@@ -64,6 +64,7 @@ impl Coverage {
             (Bucket::Tls, Sight::Opaque),
             (Bucket::AfterGap, Sight::Lost),
             (Bucket::OverLimit, Sight::Lost),
+            (Bucket::Tunnel, Sight::Lost),
             (Bucket::Undecodable, Sight::Lost),
         ];
         let rows: Vec<_> = ledger.rows().collect();
@@ -146,9 +147,15 @@ fn blind(ledger: &Ledger) -> Vec<String> {
     if ledger.get(Bucket::OverLimit) > 0 {
         out.push(format!("{} was let go because a limit was reached; the oddities name it.", share(Bucket::OverLimit)));
     }
+    if ledger.get(Bucket::Tunnel) > 0 {
+        out.push(format!(
+            "{} is in tunnels that can't be opened (encrypted, or of an unknown kind); the oddities name them.",
+            share(Bucket::Tunnel)
+        ));
+    }
     if ledger.get(Bucket::Undecodable) > 0 {
         out.push(format!(
-            "{} is in packets that this version cannot decode (unknown link types, tunnels, broken headers).",
+            "{} is in packets that this version cannot decode (unknown link types, broken headers).",
             share(Bucket::Undecodable)
         ));
     }
@@ -162,7 +169,7 @@ mod tests {
     #[test]
     fn each_bucket_is_shown() {
         let mut ledger = Ledger::default();
-        (ledger.captured, ledger.packets) = (90, 3);
+        (ledger.captured, ledger.packets) = (100, 3);
         let buckets = [
             Bucket::Framing,
             Bucket::Http,
@@ -173,13 +180,14 @@ mod tests {
             Bucket::NotTcp,
             Bucket::OverLimit,
             Bucket::Undecodable,
+            Bucket::Tunnel,
         ];
         for bucket in buckets {
             ledger.add(bucket, 10);
         }
         let coverage = Coverage::of(&ledger);
         assert_eq!(coverage.shares.len(), ledger.rows().count());
-        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), 90);
+        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), 100);
         assert_eq!(coverage.shares[0].name, "http");
         assert_eq!(coverage.shares.iter().find(|s| s.sight == Sight::Opaque).unwrap().name, "tls");
         assert!(coverage.shares.windows(2).all(|s| s[0].sight <= s[1].sight));

@@ -1,36 +1,50 @@
-//! From a frame to a TCP segment.
+//! From a frame to a TCP segment or a UDP datagram.
 //!
-//! Takes captured frames of any link type, gives the TCP segment in each, and counts every byte: those it does not hand out are in its
-//! ledger. Never follows a connection and never reorders.
+//! Takes captured frames of any link type, gives the TCP segment or UDP datagram in each, out of whatever tunnels it came in, and counts
+//! every byte: those it does not hand out are in its ledger. Never follows a connection and never reorders.
 
 use super::fragment::Fragments;
-use super::link::{self, Layer, Refused};
-use super::tcp::{self, TcpError};
-use super::{Frame, Segment, fast, ip};
-use crate::base::{Bucket, Ledger, Limits, Missing, Oddities, Oddity, Timestamp};
+use super::layer::{Layer, Refused, Track};
+use super::tcp::{self, NO_TAG, TcpError};
+use super::tunnel::{self, Carried, Tunnels};
+use super::{Datagram, Frame, Segment, ether, fast, ip, link};
+use crate::base::{Address, Bucket, FlowKey, Ledger, Limits, Missing, Oddities, Oddity, Timestamp, TunnelSettings};
+
+/// Datagrams in one frame that had to be put together from fragments: a tunnel's and that of the packet inside.
+const REASSEMBLED: usize = 3;
 
 /// Decodes frames.
 ///
 /// **Accounting**: after [`Decoder::finish`], the buckets of [`Decoder::ledger`] and the payload of all segments handed out add up to
-/// the bytes captured. The payload is the stream floor's to account for. Bytes that the snapshot length cut off are
-/// counted as [`Missing::Truncated`] here, whether they were payload or not.
+/// the bytes captured. The payload of a segment is the stream floor's to account for; that of a datagram goes into the bucket that its
+/// taker names. Bytes that the snapshot length cut off are counted as [`Missing::Truncated`] here, whether they were payload or not.
 pub struct Decoder {
     /// Where the bytes went that are not in a segment.
     pub ledger: Ledger,
     /// What was odd.
     pub oddities: Oddities,
+    /// The tags and tunnels that were met.
+    pub tunnels: Tunnels,
     fragments: Fragments,
+    whole: [Vec<u8>; REASSEMBLED],
+    settings: TunnelSettings,
+    /// Are tags part of the flow key? The fast way does not look at them.
+    keyed: bool,
     nesting: u32,
     last: Timestamp,
 }
 
 impl Decoder {
-    /// A decoder that obeys `nesting` and the limits on fragments.
+    /// A decoder that obeys `nesting`, the limits on fragments and what is said of tunnels.
     pub fn new(limits: &Limits) -> Self {
         Self {
             ledger: Ledger::default(),
             oddities: Oddities::default(),
+            tunnels: Tunnels::default(),
             fragments: Fragments::new(limits),
+            whole: Default::default(),
+            settings: limits.tunnels.clone(),
+            keyed: limits.tunnels.vlan_in_key || limits.tunnels.vni_in_key,
             nesting: limits.nesting,
             last: Timestamp::default(),
         }
@@ -39,12 +53,24 @@ impl Decoder {
     /// The TCP segment that `frame` holds, or completes where it came in IP fragments. `None` for everything else.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Segment<'a>> {
+        self.decode_with(frame, |_| Bucket::NotTcp)
+    }
+
+    /// The same, and where the frame holds a UDP datagram, `udp` gets it and names the bucket that its payload goes into.
+    #[inline]
+    pub fn decode_with<'a>(
+        &'a mut self,
+        frame: &Frame<'a>,
+        udp: impl FnOnce(&Datagram<'_>) -> Bucket,
+    ) -> Option<Segment<'a>> {
         self.arrive(frame);
-        if let Some(segment) = fast::decode(frame) {
+        if !self.keyed
+            && let Some(segment) = fast::decode(frame)
+        {
             self.ledger.add(Bucket::Framing, (frame.data.len() - segment.payload.len()) as u64);
             return Some(segment);
         }
-        self.decode_carefully(frame)
+        self.decode_carefully(frame, udp)
     }
 
     /// The capture has ended: lets go the fragments that still wait.
@@ -68,79 +94,155 @@ impl Decoder {
 
     /// What [`fast::decode`] leaves.
     #[inline(never)]
-    fn decode_carefully<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Segment<'a>> {
-        let beyond = (frame.wire_len as usize).saturating_sub(frame.data.len());
-        let packet = match packet(frame, beyond, self.nesting, &mut self.oddities) {
-            Ok(packet) => packet,
-            Err(refused) => return refuse(refused, frame.data.len() as u64, &mut self.ledger, &mut self.oddities),
+    fn decode_carefully<'a>(
+        &'a mut self,
+        frame: &Frame<'a>,
+        udp: impl FnOnce(&Datagram<'_>) -> Bucket,
+    ) -> Option<Segment<'a>> {
+        let track = Track {
+            settings: &self.settings,
+            seen: &mut self.tunnels,
+            tag: NO_TAG,
+            left: self.nesting,
+            beyond: (frame.wire_len as usize).saturating_sub(frame.data.len()),
         };
-        let Some(part) = packet.part else {
-            return settle(frame, packet, frame.data.len() as u64, &mut self.ledger, &mut self.oddities);
+        let mut walk = Walk {
+            ts: frame.ts,
+            track,
+            fragments: &mut self.fragments,
+            ledger: &mut self.ledger,
+            oddities: &mut self.oddities,
+            held: frame.data.len() as u64,
         };
-        if !ip::leads_to_tcp(packet.protocol) {
-            self.ledger.add(Bucket::NotTcp, frame.data.len() as u64);
-            return None;
-        }
-        let size = frame.data.len();
-        let whole = self.fragments.add(&packet, part, size, frame.ts, &mut self.ledger, &mut self.oddities)?;
-        match ip::skip_extensions(whole.packet) {
-            Ok(packet) => settle(frame, packet, whole.held, &mut self.ledger, &mut self.oddities),
-            Err(refused) => refuse(refused, whole.held, &mut self.ledger, &mut self.oddities),
+        match link::first(frame.link, frame.data).and_then(|layer| walk.follow(layer, &mut self.whole)) {
+            Ok(Found::Segment(segment)) => {
+                walk.ledger.add(Bucket::Framing, walk.held - segment.payload.len() as u64);
+                Some(segment)
+            }
+            Ok(Found::Datagram(datagram)) => {
+                let bucket = udp(&datagram);
+                // Nobody's datagram is not split: framing is that of payload that somebody reads.
+                let payload = if bucket == Bucket::NotTcp { walk.held } else { datagram.payload.len() as u64 };
+                walk.ledger.add(bucket, payload);
+                walk.ledger.add(Bucket::Framing, walk.held - payload);
+                None
+            }
+            Ok(Found::Part) => None,
+            Err(refused) => {
+                walk.ledger.add(refused.bucket, walk.held);
+                if let Some(oddity) = refused.oddity {
+                    walk.oddities.bump(oddity);
+                }
+                None
+            }
         }
     }
 }
 
-/// The IP packet in a frame.
-fn packet<'a>(
-    frame: &Frame<'a>,
-    beyond: usize,
-    nesting: u32,
-    oddities: &mut Oddities,
-) -> Result<ip::Packet<'a>, Refused> {
-    let mut layer = link::first(frame.link, frame.data)?;
-    // The steps from Ethernet to what its type names and from there to IP are not nested in anything.
-    for _ in 0..nesting.saturating_add(2) {
-        layer = match link::inside(layer)? {
-            Layer::Ip(bytes) => return ip::read(bytes, beyond, oddities),
-            // Tunnels over IP will continue here with the layer they hold.
-            next => next,
-        };
-    }
-    Err(Refused { bucket: Bucket::OverLimit, oddity: Some(Oddity::NestedTooDeep) })
+/// What a frame holds.
+enum Found<'a> {
+    Segment(Segment<'a>),
+    Datagram(Datagram<'a>),
+    /// A fragment of a datagram that is not whole yet, and is accounted for.
+    Part,
 }
 
-/// The segment in a whole packet. `held` bytes of frames are to be accounted for.
-fn settle<'a>(
-    frame: &Frame<'_>,
-    packet: ip::Packet<'a>,
+/// The way through one frame, and through the datagrams that it completes.
+struct Walk<'s> {
+    ts: Timestamp,
+    track: Track<'s>,
+    fragments: &'s mut Fragments,
+    ledger: &'s mut Ledger,
+    oddities: &'s mut Oddities,
+    /// Bytes of frames that are in no bucket yet.
     held: u64,
-    ledger: &mut Ledger,
-    oddities: &mut Oddities,
-) -> Option<Segment<'a>> {
-    if packet.part.is_some() {
-        // A fragment in a datagram that was made of fragments.
-        return refuse(Refused::undecodable(Oddity::HeaderBad), held, ledger, oddities);
-    }
-    if packet.protocol != ip::TCP {
-        return refuse(Refused::NOT_TCP, held, ledger, oddities);
-    }
-    match tcp::segment(frame, packet.source, packet.destination, packet.payload, packet.declared) {
-        Ok(segment) => {
-            ledger.add(Bucket::Framing, held - segment.payload.len() as u64);
-            Some(segment)
+}
+
+impl Walk<'_> {
+    /// From a layer to what lies innermost. `buffers` take datagrams that become whole.
+    fn follow<'a>(&mut self, layer: Layer<'a>, buffers: &'a mut [Vec<u8>]) -> Result<Found<'a>, Refused> {
+        let mut layer = layer;
+        loop {
+            // Each step takes at least a byte, and all that can follow each other without end are counted against the limit.
+            let Layer::Ip(bytes) = layer else {
+                layer = ether::inside(layer, &mut self.track)?;
+                continue;
+            };
+            let packet = ip::read(bytes, self.track.beyond, self.oddities)?;
+            if let Some(part) = packet.part {
+                return self.part(packet, part, buffers);
+            }
+            match self.open(packet)? {
+                Opened::Layer(next) => layer = next,
+                Opened::Found(found) => return Ok(found),
+            }
         }
-        Err(TcpError::Cut) => refuse(Refused::undecodable(Oddity::HeaderCut), held, ledger, oddities),
-        Err(TcpError::Offset) => refuse(Refused::undecodable(Oddity::HeaderBad), held, ledger, oddities),
+    }
+
+    /// A fragment; if it was the last one missing, what its datagram holds.
+    fn part<'a>(
+        &mut self,
+        packet: ip::Packet<'_>,
+        part: ip::Part,
+        buffers: &'a mut [Vec<u8>],
+    ) -> Result<Found<'a>, Refused> {
+        if !tunnel::matters(packet.protocol) {
+            return Err(Refused::NOT_TCP);
+        }
+        let Some((buffer, others)) = buffers.split_first_mut() else { return Err(Refused::TOO_DEEP) };
+        let whole = self.fragments.add(&packet, part, self.held, self.ts, buffer, self.ledger, self.oddities);
+        let Some(whole) = whole else { return Ok(Found::Part) };
+        self.held = whole.held;
+        let joined = ip::Packet {
+            source: packet.source,
+            destination: packet.destination,
+            protocol: whole.protocol,
+            payload: buffer.get(..whole.usable).unwrap_or_default(),
+            declared: whole.declared,
+            part: None,
+        };
+        let joined = ip::skip_extensions(joined)?;
+        if joined.part.is_some() {
+            // A fragment in a datagram that was made of fragments.
+            return Err(Refused::undecodable(Oddity::HeaderBad));
+        }
+        match self.open(joined)? {
+            Opened::Layer(layer) => self.follow(layer, others),
+            Opened::Found(found) => Ok(found),
+        }
+    }
+
+    /// A whole packet.
+    fn open<'a>(&mut self, packet: ip::Packet<'a>) -> Result<Opened<'a>, Refused> {
+        let (source, destination) = (packet.source, packet.destination);
+        match tunnel::open(&packet, &mut self.track)? {
+            Carried::Layer(layer) => Ok(Opened::Layer(layer)),
+            Carried::Tcp => {
+                match tcp::segment(self.ts, source, destination, packet.payload, packet.declared, self.track.tag) {
+                    Ok(segment) => Ok(Opened::Found(Found::Segment(segment))),
+                    Err(TcpError::Cut) => Err(Refused::undecodable(Oddity::HeaderCut)),
+                    Err(TcpError::Offset) => Err(Refused::undecodable(Oddity::HeaderBad)),
+                }
+            }
+            Carried::Udp(udp) => {
+                let (source, destination) =
+                    (Address::v6(source, udp.source), Address::v6(destination, udp.destination));
+                let (key, side) = FlowKey::new(source, destination, self.track.tag);
+                // A datagram's length has 16 bits, an offloaded frame's 32.
+                let cut = u32::try_from(udp.cut).unwrap_or(u32::MAX);
+                Ok(Opened::Found(Found::Datagram(Datagram { ts: self.ts, key, side, payload: udp.payload, cut })))
+            }
+        }
     }
 }
 
-fn refuse<'a>(refused: Refused, held: u64, ledger: &mut Ledger, oddities: &mut Oddities) -> Option<Segment<'a>> {
-    ledger.add(refused.bucket, held);
-    if let Some(oddity) = refused.oddity {
-        oddities.bump(oddity);
-    }
-    None
+/// What a whole packet led to.
+enum Opened<'a> {
+    Layer(Layer<'a>),
+    Found(Found<'a>),
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tunnels;

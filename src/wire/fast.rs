@@ -4,7 +4,7 @@
 //! headers, and TCP in it; gives the segment. Gives nothing for any other frame, which is then for the careful way ([`super::ip`])
 //! to read; decides nothing about it, and counts nothing.
 
-use super::{Frame, LinkType, Segment, link, tcp};
+use super::{Frame, LinkType, Segment, layer, tcp};
 
 /// Bytes of an Ethernet header.
 const ETHERNET: usize = 14;
@@ -20,13 +20,13 @@ pub(super) fn decode<'a>(frame: &Frame<'a>) -> Option<Segment<'a>> {
     // Two tags: 802.1ad. More are left to the careful way.
     let mut tags = 0;
     loop {
-        if kind == link::ETHERTYPE_IPV4 {
+        if kind == layer::ETHERTYPE_IPV4 {
             return ipv4(frame, rest);
         }
-        if kind == link::ETHERTYPE_IPV6 {
+        if kind == layer::ETHERTYPE_IPV6 {
             return ipv6(frame, rest);
         }
-        if tags == 2 || !link::is_vlan(kind) {
+        if tags == 2 || !layer::is_vlan(kind) {
             return None;
         }
         let (tag, behind) = rest.split_first_chunk::<4>()?;
@@ -47,7 +47,15 @@ fn ipv4<'a>(frame: &Frame<'a>, bytes: &'a [u8]) -> Option<Segment<'a>> {
     let payload = rest.get(..total.checked_sub(20)?)?;
     let source = u32::from_be_bytes([ip[12], ip[13], ip[14], ip[15]]);
     let destination = u32::from_be_bytes([ip[16], ip[17], ip[18], ip[19]]);
-    tcp::segment(frame, super::ip::mapped(source), super::ip::mapped(destination), payload, payload.len()).ok()
+    tcp::segment(
+        frame.ts,
+        super::ip::mapped(source),
+        super::ip::mapped(destination),
+        payload,
+        payload.len(),
+        tcp::NO_TAG,
+    )
+    .ok()
 }
 
 #[inline(always)]
@@ -59,5 +67,5 @@ fn ipv6<'a>(frame: &Frame<'a>, bytes: &'a [u8]) -> Option<Segment<'a>> {
     }
     let payload = rest.get(..length)?;
     let (source, destination) = super::ip::ipv6_ends(ip);
-    tcp::segment(frame, source, destination, payload, payload.len()).ok()
+    tcp::segment(frame.ts, source, destination, payload, payload.len(), tcp::NO_TAG).ok()
 }

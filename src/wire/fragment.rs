@@ -58,9 +58,13 @@ enum State {
 }
 
 /// A datagram that became whole.
-pub(super) struct Datagram<'a> {
-    pub packet: Packet<'a>,
-    /// Bytes of its fragments' frames that are still to be put into a bucket, those of `packet.payload` among them.
+pub(super) struct Whole {
+    pub protocol: u8,
+    /// Its length on the wire.
+    pub declared: usize,
+    /// How much of it can be used: up to where the snapshot length cut a fragment.
+    pub usable: usize,
+    /// Bytes of its fragments' frames that are still to be put into a bucket, the usable ones among them.
     pub held: u64,
 }
 
@@ -74,8 +78,6 @@ pub(super) struct Fragments {
     /// Sum of the waiting datagrams' buffers.
     bytes: usize,
     spare: Vec<Vec<u8>>,
-    /// The datagram given out last.
-    current: Vec<u8>,
     max: usize,
     max_bytes: usize,
     max_wait: u64,
@@ -92,7 +94,6 @@ impl Fragments {
             serial: 0,
             bytes: 0,
             spare: Vec::new(),
-            current: Vec::new(),
             max: limits.fragments.max(1),
             max_bytes: limits.fragment_bytes,
             max_wait: limits.fragment_seconds.saturating_mul(1_000_000_000),
@@ -153,22 +154,24 @@ impl Fragments {
         }
     }
 
-    /// Takes one fragment out of a frame of `frame` bytes. Gives the datagram when this was the last one missing. Each byte of `frame` is
-    /// in the ledger afterwards, or will be when its datagram becomes whole or is let go.
+    /// Takes one fragment out of `frame` bytes of frames. Gives the datagram, its bytes in `into`, when this was the last one missing. Each
+    /// byte of `frame` is in the ledger afterwards, or will be when its datagram becomes whole or is let go.
+    #[expect(clippy::too_many_arguments, reason = "ledger and oddities are the decoder's, which lends them one by one")]
     pub(super) fn add(
         &mut self,
         packet: &Packet<'_>,
         part: Part,
-        frame: usize,
+        frame: u64,
         now: Timestamp,
+        into: &mut Vec<u8>,
         ledger: &mut Ledger,
         oddities: &mut Oddities,
-    ) -> Option<Datagram<'_>> {
+    ) -> Option<Whole> {
         let end = part.offset + packet.declared;
         // A fragment before the last one ends on a multiple of 8, or nothing could follow it (RFC 791, 3.2).
         if end > DATAGRAM_MAX || (part.more && !packet.declared.is_multiple_of(8)) {
             oddities.bump(Oddity::HeaderBad);
-            ledger.add(Bucket::Undecodable, frame as u64);
+            ledger.add(Bucket::Undecodable, frame);
             return None;
         }
         let v4 = packet.source >> 32 == super::ip::mapped(0) >> 32;
@@ -182,7 +185,7 @@ impl Fragments {
             // A clock that stepped back makes `since` 0: taken for a copy, as nearly always it is.
             if now.since(at) < MIRROR_LAG {
                 ledger.add(Bucket::Duplicate, packet.payload.len() as u64);
-                ledger.add(Bucket::Framing, (frame - packet.payload.len()) as u64);
+                ledger.add(Bucket::Framing, frame - packet.payload.len() as u64);
                 return None;
             }
             self.table.remove(&key);
@@ -196,7 +199,7 @@ impl Fragments {
         waiting.insert(packet, part, frame, ledger, oddities);
         self.bytes += waiting.bytes.len() - before;
         if waiting.is_whole() {
-            return self.close(key, packet, now, ledger);
+            return self.close(key, now, into, ledger);
         }
         // The newest stays: it alone is within the limit, or the limit is below one datagram.
         while self.bytes > self.max_bytes && self.waiting.len() > 1 {
@@ -236,7 +239,7 @@ impl Fragments {
     }
 
     /// Takes a whole datagram out of the table.
-    fn close(&mut self, key: Key, packet: &Packet<'_>, now: Timestamp, ledger: &mut Ledger) -> Option<Datagram<'_>> {
+    fn close(&mut self, key: Key, now: Timestamp, into: &mut Vec<u8>, ledger: &mut Ledger) -> Option<Whole> {
         let Entry::Occupied(mut entry) = self.table.entry(key) else { return None };
         let serial = match entry.get() {
             State::Waiting(w) => w.serial,
@@ -251,29 +254,19 @@ impl Fragments {
         let lost = waiting.stored.saturating_sub(usable as u64);
         ledger.add(Bucket::Undecodable, lost);
         self.bytes -= waiting.bytes.len();
-        std::mem::swap(&mut self.current, &mut waiting.bytes);
+        std::mem::swap(into, &mut waiting.bytes);
         if self.spare.len() < SPARE_BUFFERS {
             waiting.bytes.clear();
             self.spare.push(waiting.bytes);
         }
         self.set_deadline();
-        Some(Datagram {
-            packet: Packet {
-                source: packet.source,
-                destination: packet.destination,
-                protocol: waiting.protocol,
-                payload: &self.current[..usable],
-                declared,
-                part: None,
-            },
-            held: waiting.held - lost,
-        })
+        Some(Whole { protocol: waiting.protocol, declared, usable, held: waiting.held - lost })
     }
 }
 
 impl Waiting {
     /// Puts a fragment's bytes where nothing is yet.
-    fn insert(&mut self, packet: &Packet<'_>, part: Part, frame: usize, ledger: &mut Ledger, oddities: &mut Oddities) {
+    fn insert(&mut self, packet: &Packet<'_>, part: Part, frame: u64, ledger: &mut Ledger, oddities: &mut Oddities) {
         let (start, end) = (part.offset, part.offset + packet.declared);
         if part.offset == 0 {
             self.protocol = packet.protocol;
@@ -326,7 +319,7 @@ impl Waiting {
         };
         self.ranges.splice(first..behind, [merged]);
         ledger.add(Bucket::Duplicate, known as u64);
-        self.held += (frame - known) as u64;
+        self.held += frame - known as u64;
         self.stored += (packet.payload.len() - known) as u64;
     }
 

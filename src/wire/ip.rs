@@ -5,7 +5,7 @@
 
 use etherparse::{IpNumber, Ipv6ExtensionSlice, Ipv6ExtensionsSlice, ip_number};
 
-use super::link::Refused;
+use super::layer::Refused;
 use crate::base::{Address, Oddities, Oddity};
 
 /// TCP's protocol number.
@@ -167,8 +167,8 @@ pub(super) fn skip_extensions(packet: Packet<'_>) -> Result<Packet<'_>, Refused>
     }
 }
 
-/// May a datagram whose first header is `protocol` hold TCP? Itself, or an extension header that leads to it.
-pub(super) fn leads_to_tcp(protocol: u8) -> bool {
+/// Is it an extension header, behind which the upper protocol stands?
+pub(super) fn is_extension(protocol: u8) -> bool {
     use ip_number::{AUTH, IPV6_DEST_OPTIONS, IPV6_HOP_BY_HOP, IPV6_ROUTE};
-    matches!(IpNumber(protocol), ip_number::TCP | AUTH | IPV6_DEST_OPTIONS | IPV6_HOP_BY_HOP | IPV6_ROUTE)
+    matches!(IpNumber(protocol), AUTH | IPV6_DEST_OPTIONS | IPV6_HOP_BY_HOP | IPV6_ROUTE)
 }

@@ -1,65 +1,23 @@
-//! Link layers: what stands before the IP header.
+//! Link layers: what a frame begins with.
 //!
-//! Takes a frame and its link type, gives the bytes from the IP header on. Never looks into IP.
-//!
-//! Each header leads to a next [`Layer`], so that tags nest in any order, up to a limit.
+//! Takes a frame and its link type, gives the first [`Layer`]. Never looks further than that.
 
 use super::LinkType;
-use crate::base::{Bucket, Oddity};
+use super::layer::{Layer, Refused, cut};
+use crate::base::Oddity;
 
-pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
-pub(super) const ETHERTYPE_IPV6: u16 = 0x86dd;
-const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
-/// Smaller numbers in this place are lengths: an IEEE 802.2 header follows.
-const ETHERTYPE_MIN: u16 = 0x0600;
-
-const PPP_IPV4: u16 = 0x0021;
-const PPP_IPV6: u16 = 0x0057;
-
-/// Is it the EtherType of a VLAN tag: 802.1Q, 802.1ad, or what switches used before 802.1ad?
-#[inline(always)]
-pub(super) fn is_vlan(ethertype: u16) -> bool {
-    matches!(ethertype, 0x8100 | 0x88a8 | 0x9100)
-}
-
-/// What the next byte is.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Layer<'a> {
-    /// An Ethernet header.
-    Ethernet(&'a [u8]),
-    /// What an EtherType announced.
-    Ether(u16, &'a [u8]),
-    /// A PPP frame, with or without address and control bytes.
-    Ppp(&'a [u8]),
-    /// A PPPoE header (RFC 2516).
-    Pppoe(&'a [u8]),
-    /// An IP header; the version is in its first nibble.
-    Ip(&'a [u8]),
-}
-
-/// Why a frame has no segment: where its bytes go, and what was odd about it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Refused {
-    pub bucket: Bucket,
-    pub oddity: Option<Oddity>,
-}
-
-impl Refused {
-    /// Readable, and not TCP.
-    pub(super) const NOT_TCP: Self = Self { bucket: Bucket::NotTcp, oddity: None };
-
-    /// Not readable, because of `oddity`.
-    pub(super) const fn undecodable(oddity: Oddity) -> Self {
-        Self { bucket: Bucket::Undecodable, oddity: Some(oddity) }
-    }
-}
-
-fn cut<const N: usize>(bytes: &[u8]) -> Result<(&[u8; N], &[u8]), Refused> {
-    bytes.split_first_chunk::<N>().ok_or(Refused::undecodable(Oddity::HeaderCut))
-}
+/// Captures whose records name the link type of what they wrap: such wrappings in one frame that are followed.
+const WRAPPINGS: usize = 2;
 
 /// The first layer of a frame.
 pub(super) fn first(link: LinkType, data: &[u8]) -> Result<Layer<'_>, Refused> {
+    let (mut link, mut data) = (link, data);
+    for _ in 0..WRAPPINGS {
+        match wrapped(link, data)? {
+            Some(inner) => (link, data) = inner,
+            None => break,
+        }
+    }
     match link {
         LinkType::ETHERNET => Ok(Layer::Ethernet(data)),
         LinkType::LINUX_SLL => {
@@ -84,6 +42,29 @@ pub(super) fn first(link: LinkType, data: &[u8]) -> Result<Layer<'_>, Refused> {
         LinkType::PPP | LinkType::PPP_HDLC | LinkType::C_HDLC => Ok(Layer::Ppp(data)),
         LinkType::NFLOG => nflog(data),
         LinkType::PPP_ETHER => Ok(Layer::Pppoe(data)),
+        // A byte for the direction stands in front.
+        LinkType::PPP_PPPD | LinkType::PPP_WITH_DIR | LinkType::C_HDLC_WITH_DIR => Ok(Layer::Ppp(cut::<1>(data)?.1)),
+        LinkType::IEEE802_11 => Ok(Layer::Wifi(data)),
+        LinkType::IEEE802_11_RADIOTAP => {
+            // Version, padding, then the length of the whole header, always little-endian.
+            let (header, _) = cut::<4>(data)?;
+            behind(data, usize::from(u16::from_le_bytes([header[2], header[3]]))).map(Layer::Wifi)
+        }
+        // A header of fixed length (linux-wlan-ng), or one that names its length.
+        LinkType::IEEE802_11_PRISM => behind(data, 144).map(Layer::Wifi),
+        LinkType::IEEE802_11_AVS => {
+            let (header, _) = cut::<8>(data)?;
+            let length = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+            behind(data, length as usize).map(Layer::Wifi)
+        }
+        LinkType::ATM_RFC1483 => Ok(Layer::Llc(data)),
+        // Frame control and two addresses.
+        LinkType::FDDI => behind(data, 13).map(Layer::Llc),
+        LinkType::PFLOG => {
+            // OpenBSD's packet filter: the first byte is the header's length without its padding.
+            let (length, _) = cut::<1>(data)?;
+            behind(data, usize::from(length[0]).next_multiple_of(4)).map(Layer::Ip)
+        }
         _ => Err(Refused::undecodable(Oddity::LinkUnknown)),
     }
 }
@@ -117,63 +98,28 @@ fn nflog(data: &[u8]) -> Result<Layer<'_>, Refused> {
     }
 }
 
-/// One step: the layer inside a layer that is not IP, or why there is none to read.
-///
-/// Tunnels over IP lead back here: whoever opens one continues with the layer it holds.
-pub(super) fn inside<'a>(layer: Layer<'a>) -> Result<Layer<'a>, Refused> {
-    match layer {
-        Layer::Ethernet(bytes) => {
-            let (header, rest) = cut::<14>(bytes)?;
-            Ok(Layer::Ether(u16::from_be_bytes([header[12], header[13]]), rest))
-        }
-        Layer::Ether(ETHERTYPE_IPV4 | ETHERTYPE_IPV6, rest) => Ok(Layer::Ip(rest)),
-        Layer::Ether(ETHERTYPE_PPPOE_SESSION, rest) => Ok(Layer::Pppoe(rest)),
-        Layer::Ether(kind, rest) if is_vlan(kind) => {
-            let (tag, rest) = cut::<4>(rest)?;
-            Ok(Layer::Ether(u16::from_be_bytes([tag[2], tag[3]]), rest))
-        }
-        Layer::Ether(kind, rest) if kind < ETHERTYPE_MIN => match rest {
-            // LLC with a SNAP header whose organisation is "EtherType" (RFC 1042).
-            [0xaa, 0xaa, 0x03, 0, 0, 0, high, low, rest @ ..] => {
-                Ok(Layer::Ether(u16::from_be_bytes([*high, *low]), rest))
-            }
-            _ => Err(Refused::NOT_TCP),
-        },
-        Layer::Ether(..) => Err(Refused::NOT_TCP),
-        Layer::Pppoe(bytes) => {
-            let (header, rest) = cut::<6>(bytes)?;
-            let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
-            match header {
-                // Version 1, type 1, code 0: a session's data. The length excludes Ethernet's padding.
-                [0x11, 0, ..] => Ok(Layer::Ppp(rest.get(..length).unwrap_or(rest))),
-                _ => Err(Refused::NOT_TCP),
-            }
-        }
-        Layer::Ppp(bytes) => ppp(bytes),
-        Layer::Ip(_) => Ok(layer),
-    }
+/// What lies behind a header of so many bytes.
+fn behind(data: &[u8], length: usize) -> Result<&[u8], Refused> {
+    data.get(length..).filter(|_| length > 0).ok_or(Refused::undecodable(Oddity::HeaderCut))
 }
 
-/// PPP (RFC 1661) in HDLC-like framing (RFC 1662), without it (RFC 2516), or Cisco's HDLC with EtherTypes.
-fn ppp(bytes: &[u8]) -> Result<Layer<'_>, Refused> {
-    let (kind, rest) = match bytes {
-        [0x0f | 0x8f, 0, high, low, rest @ ..] => {
-            return Ok(Layer::Ether(u16::from_be_bytes([*high, *low]), rest));
+/// A record that says itself of which link type the frame in it is.
+fn wrapped(link: LinkType, data: &[u8]) -> Result<Option<(LinkType, &[u8])>, Refused> {
+    match link {
+        // Per-packet information: version, flags, length of all headers, link type; little-endian.
+        LinkType::PPI => {
+            let (header, _) = cut::<8>(data)?;
+            let kind = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+            let inner = behind(data, usize::from(u16::from_le_bytes([header[2], header[3]])))?;
+            Ok(Some((LinkType(u16::try_from(kind).unwrap_or(u16::MAX)), inner)))
         }
-        [0xff, 0x03, rest @ ..] => protocol(rest)?,
-        _ => protocol(bytes)?,
-    };
-    match kind {
-        PPP_IPV4 | PPP_IPV6 => Ok(Layer::Ip(rest)),
-        _ => Err(Refused::NOT_TCP),
-    }
-}
-
-/// PPP's protocol field: two bytes, or one where compressed, which an odd first byte shows (RFC 1661, 6.5).
-fn protocol(bytes: &[u8]) -> Result<(u16, &[u8]), Refused> {
-    match bytes {
-        [one, rest @ ..] if one & 1 == 1 => Ok((u16::from(*one), rest)),
-        [high, low, rest @ ..] => Ok((u16::from_be_bytes([*high, *low]), rest)),
-        _ => Err(Refused::undecodable(Oddity::HeaderCut)),
+        // macOS: length of the header, type of the record, link type; in the byte order of the host.
+        LinkType::PKTAP => {
+            let (header, _) = cut::<12>(data)?;
+            let word = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+            let inner = behind(data, word(0) as usize)?;
+            Ok(Some((LinkType(u16::try_from(word(8)).unwrap_or(u16::MAX)), inner)))
+        }
+        _ => Ok(None),
     }
 }

@@ -37,6 +37,30 @@ impl LinkType {
     pub const NFLOG: Self = Self(239);
     /// Linux "cooked" capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
+    /// LLC-encapsulated ATM (RFC 1483): an IEEE 802.2 header.
+    pub const ATM_RFC1483: Self = Self(100);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
+    /// OpenBSD's packet filter log.
+    pub const PFLOG: Self = Self(117);
+    /// IEEE 802.11 behind a Prism header.
+    pub const IEEE802_11_PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const IEEE802_11_AVS: Self = Self(163);
+    /// PPP behind a byte of direction, as pppd writes it.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Per-packet information, which names the link type of what it wraps.
+    pub const PPI: Self = Self(192);
+    /// PPP behind a byte of direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// Cisco's HDLC behind a byte of direction.
+    pub const C_HDLC_WITH_DIR: Self = Self(205);
+    /// macOS' packet metadata, which names the link type of what it wraps.
+    pub const PKTAP: Self = Self(258);
 }
 
 /// One captured frame.
@@ -90,6 +114,21 @@ pub struct Segment<'a> {
     pub ack: u32,
     /// Control bits.
     pub flags: TcpFlags,
+    /// Captured payload.
+    pub payload: &'a [u8],
+    /// Payload bytes that were on the wire behind `payload` but were not captured (snapshot length).
+    pub cut: u32,
+}
+
+/// One UDP datagram that is no tunnel.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// When its frame was captured.
+    pub ts: Timestamp,
+    /// Both ends.
+    pub key: FlowKey,
+    /// Which end sent it.
+    pub side: Side,
     /// Captured payload.
     pub payload: &'a [u8],
     /// Payload bytes that were on the wire behind `payload` but were not captured (snapshot length).

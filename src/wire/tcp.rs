@@ -2,8 +2,8 @@
 //!
 //! Takes what an IP packet carries, gives a [`Segment`]. Verifies no checksum: offload leaves them wrong.
 
-use super::{Frame, Segment, TcpFlags};
-use crate::base::{Address, FlowKey};
+use super::{Segment, TcpFlags};
+use crate::base::{Address, FlowKey, Timestamp};
 
 /// Bytes of a TCP header without options (RFC 9293, 3.1).
 pub(super) const HEADER: usize = 20;
@@ -17,15 +17,17 @@ pub(super) enum TcpError {
     Offset,
 }
 
-/// Reads the header at the start of `bytes`. `source` and `destination` get their ports from it. `declared` is the length that IP
+/// Reads the header at the start of `bytes`. `source` and `destination` get their ports from it; `tag` becomes the
+/// flow key's. `declared` is the length that IP
 /// claims for TCP header and payload; what it has more than `bytes` was cut off by the snapshot length.
 #[inline(always)]
 pub(super) fn segment<'a>(
-    frame: &Frame<'_>,
+    ts: Timestamp,
     source: u128,
     destination: u128,
     bytes: &'a [u8],
     declared: usize,
+    tag: u32,
 ) -> Result<Segment<'a>, TcpError> {
     let (header, _) = bytes.split_first_chunk::<HEADER>().ok_or(TcpError::Cut)?;
     let offset = usize::from(header[12] >> 4) * 4;
@@ -37,10 +39,10 @@ pub(super) fn segment<'a>(
     let (key, side) = FlowKey::new(
         Address::v6(source, u16::from_be_bytes([header[0], header[1]])),
         Address::v6(destination, u16::from_be_bytes([header[2], header[3]])),
-        NO_TAG,
+        tag,
     );
     Ok(Segment {
-        ts: frame.ts,
+        ts,
         key,
         side,
         seq: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
@@ -52,5 +54,6 @@ pub(super) fn segment<'a>(
     })
 }
 
-/// VLAN numbers do not tell flows apart: a mirror often tags one direction only, and one flow would become two halves.
-const NO_TAG: u32 = 0;
+/// VLAN numbers do not tell flows apart unless that is asked for: a mirror often tags one direction only, and one flow would become two
+/// halves.
+pub(super) const NO_TAG: u32 = 0;
