@@ -62,6 +62,11 @@ impl<O: Observer> Pipeline<O> {
         self.table.flows()
     }
 
+    /// When the oldest exchange that is not over began. Not for each packet: it looks at all of them.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        self.pairing.oldest_open()
+    }
+
     /// Out-of-order bytes that are held at the moment.
     pub fn buffered(&self) -> usize {
         self.table.buffered()

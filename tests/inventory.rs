@@ -168,7 +168,7 @@ fn hard_case_14_file_trees_are_one_catch_all() {
         }
         asks.push(ask(path, 200));
     }
-    assert_eq!(templates(&asks), ["/contents/{path}"]);
+    assert_eq!(templates(&asks), ["/contents/{path*}"]);
 }
 
 fn nonsense(n: u64) -> String {

@@ -121,6 +121,19 @@ impl Ledger {
         }
     }
 
+    /// What has come since `before`, an earlier state of the same ledger.
+    pub fn since(&self, before: &Self) -> Self {
+        let mut out = self.clone();
+        out.packets -= before.packets.min(self.packets);
+        out.captured -= before.captured.min(self.captured);
+        out.dropped_packets -= before.dropped_packets.min(self.dropped_packets);
+        out.blind_nanos -= before.blind_nanos.min(self.blind_nanos);
+        for (a, b) in out.buckets.iter_mut().zip(&before.buckets).chain(out.missing.iter_mut().zip(&before.missing)) {
+            *a = a.saturating_sub(*b);
+        }
+        out
+    }
+
     /// Each bucket with its machine name, its words for people and its bytes.
     pub fn rows(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> + '_ {
         BUCKETS.iter().map(|&(bucket, name, words)| (name, words, self.get(bucket)))
@@ -206,5 +219,9 @@ mod tests {
         assert_eq!(a.accounted(), 10);
         assert_eq!(a.missing(Missing::Gap), 2);
         assert_eq!(a.captured, 6);
+        assert_eq!(
+            a.since(&b),
+            Ledger { captured: 3, buckets: [0, 3, 0, 0, 0, 0, 0, 0, 0], missing: [1, 0], ..Ledger::default() }
+        );
     }
 }

@@ -165,6 +165,15 @@ impl Oddities {
         }
     }
 
+    /// What has come since `before`, an earlier state of the same counters.
+    pub fn since(&self, before: &Self) -> Self {
+        let mut out = Self::default();
+        for (oddity, n) in self.seen() {
+            out.add(oddity, n.saturating_sub(before.get(oddity)));
+        }
+        out
+    }
+
     /// Those that were seen at least once.
     pub fn seen(&self) -> impl Iterator<Item = (Oddity, u64)> + '_ {
         Oddity::ALL.iter().map(|&o| (o, self.get(o))).filter(|&(_, n)| n > 0)

@@ -17,13 +17,16 @@ use super::source::{self, Bytes, Count, Opened, Origin};
 use super::{CaptureError, Filter};
 use crate::base::{Oddities, Timestamp};
 use crate::wire::Frame;
-use crate::wire::file::Reader;
+use crate::wire::file::{FileError, Reader};
 
 /// The most files open at a time. Each has a read buffer of half a MiB. Where more overlap in time, the later ones wait until one ends.
 pub const OPEN_MAX: usize = 64;
 
 /// The most warnings kept.
 pub const WARNINGS_MAX: usize = 1000;
+
+/// Files of a folder that are no captures: so many are named.
+const LEFT_OUT_NAMED: usize = 3;
 
 /// A file that is to be read.
 struct Planned {
@@ -104,7 +107,7 @@ const NEVER: (Timestamp, usize) = (Timestamp(u64::MAX), usize::MAX);
 impl Files {
     /// Finds the files, and looks at the first frame of each.
     ///
-    /// What lies in a folder and is no capture becomes a warning; what was named itself must be one.
+    /// What lies in a folder and is no capture is left out, and one warning names it; what was named itself must be one.
     ///
     /// # Errors
     /// When a path cannot be opened, a file that was named is no capture, or there is nothing to read.
@@ -124,6 +127,7 @@ impl Files {
         };
         let single = found.len() == 1;
         let mut planned = Vec::new();
+        let mut left_out = Vec::new();
         for (order, entry) in found.into_iter().enumerate() {
             let named = entry.named;
             match plan(order, entry, single) {
@@ -131,6 +135,10 @@ impl Files {
                     files.total_bytes += plan.raw_bytes;
                     planned.push(plan);
                 }
+                Err(CaptureError::File(FileError::NotCapture { file, found, .. })) if !named => {
+                    left_out.push(format!("{file}: {found}"));
+                }
+                Err(CaptureError::File(FileError::Empty { file })) if !named => left_out.push(format!("{file}: empty")),
                 Err(e) if !named => files.warn(format!("{e}; left out")),
                 Err(e) => return Err(e),
             }
@@ -139,6 +147,7 @@ impl Files {
             let given: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
             return Err(CaptureError::Nothing { given: given.join(", ") });
         }
+        files.tell_left_out(&left_out);
         planned.sort_by_key(|p| (p.first, p.order));
         files.files = planned.len();
         files.planned = planned.into();
@@ -203,6 +212,22 @@ impl Files {
         if self.warnings.len() < WARNINGS_MAX {
             self.warnings.push(warning);
         }
+    }
+
+    /// Folders of captures hold notes and tables, too: one line for all of them.
+    fn tell_left_out(&mut self, left_out: &[String]) {
+        if left_out.is_empty() {
+            return;
+        }
+        let named = left_out.iter().take(LEFT_OUT_NAMED).map(String::as_str).collect::<Vec<_>>().join("; ");
+        let more = match left_out.len().saturating_sub(LEFT_OUT_NAMED) {
+            0 => String::new(),
+            n => format!("; and {n} more"),
+        };
+        let files =
+            if left_out.len() == 1 { "1 file that is no capture was" } else { "files that are no captures were" };
+        let count = if left_out.len() == 1 { String::new() } else { format!("{} ", left_out.len()) };
+        self.warn(format!("{count}{files} left out ({named}{more})"));
     }
 
     /// Goes on until the current file's next frame is the one to give out. `false` at the end of all.

@@ -24,7 +24,7 @@ Examples:
   shadowtap scan -r monday.pcap                            what APIs are in a capture
   shadowtap scan -r monday.pcap --spec openapi.yaml        … and what of it is in no document
   shadowtap scan -i eth0 --for 5m 'tcp port 8080'          listen for five minutes
-  shadowtap run --config /etc/shadowtap/shadowtap.toml        watch a SPAN port day and night
+  shadowtap run --config /etc/shadowtap/shadowtap.toml     watch a SPAN port day and night
   shadowtap diff --spec openapi.yaml                       hold what it has seen against a document
   shadowtap transactions monday.pcap | jq .uri             one line for each exchange";
 
@@ -146,7 +146,8 @@ pub(crate) struct Scan {
 /// The documents to hold an inventory against, and what to make of the findings.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Against {
-    /// API document (OpenAPI 3.0 to 3.2 or Swagger 2.0, YAML or JSON); may be repeated
+    /// API document (OpenAPI 3.0 to 3.2 or Swagger 2.0, YAML or JSON); may be repeated [default: those that the
+    /// configuration names]
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: Vec<PathBuf>,
     /// Path prefix that a gateway takes off before the service sees a request: taken off the documented paths
@@ -179,6 +180,15 @@ pub(crate) struct Output {
 }
 
 const RUN_HELP: &str = "\
+The least that a configuration holds (docs/configuration.md has every key with its default):
+
+  [[interface]]
+  name = \"eth1\"          # as `shadowtap interfaces` lists it
+  [[spec]]
+  file = \"openapi.yaml\"  # may be left out
+
+Look into what it finds with `shadowtap inventory list` and `shadowtap diff`, also while it runs.
+
 Signals:
   SIGHUP         read configuration and documents again
   SIGTERM, INT   end: close connections, write what is known, go";
@@ -194,8 +204,10 @@ const TRANSACTIONS_HELP: &str = "\
 Values in the query, passwords in URLs, and what looks like a token, an e-mail address or a number of a person in the \
 path are shown as ***. --raw shows them: mind who reads it.
 
-Lines come in order of request. An exchange that is still open holds back at most 65,536 later ones; then those go \
-first, and it follows when it ends. From standard input each line is written as soon as its turn has come.
+Lines come in order of request, sorted through up to 131,072 lines (or 64 MB). An exchange that is still open holds back \
+at most 65,536 later ones; then those go first, and it follows when it ends. From standard input each line is written \
+as soon as the exchange and those that were read before it are over: behind a hole in the capture that may be later \
+than its time. How many lines stand behind later ones is said at the end, on standard error; `sort` by ts mends it.
 
 Examples:
   shadowtap transactions monday.pcap | jq -r 'select(.status >= 500) | [.ts, .method, .host, .uri] | @tsv'
@@ -255,7 +267,7 @@ pub(crate) struct Kept {
     /// Folder of the inventory: that of `scan --out`, or the daemon's [default: as the configuration says]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) store: Option<PathBuf>,
-    /// Configuration file that names the folder [default: /etc/shadowtap/shadowtap.toml, where it is there]
+    /// Configuration file that names the folder and the documents [default: /etc/shadowtap/shadowtap.toml, where it is there]
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -2,9 +2,11 @@
 //!
 //! Takes a folder that another program writes into, gives parcels: files in the order of their names, the last one as it
 //! grows. A file is known by its inode and its first bytes, under whatever name, so that rotation by renaming does not
-//! show it twice and one that is written anew is read anew. Never changes a file.
+//! show it twice and one that is written anew is read anew. After an interruption (a kill, a power cut) it goes back to
+//! where the oldest exchange began that was open at the last commit, and reads from there to where that commit was
+//! without counting ([`REREAD`] says how far). Never changes a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -18,6 +20,7 @@ use globset::{Glob, GlobMatcher};
 use tracing::{info, warn};
 
 use super::parcel::Way;
+use crate::base::{Limits, Timestamp};
 use crate::capture::files::Files;
 use crate::config;
 use crate::inventory::store::Cursor;
@@ -30,6 +33,17 @@ const FACE: usize = 40;
 const REMEMBERED: usize = 10_000;
 /// Frames between two looks at the clock and the channel.
 const STRETCH: usize = 1024;
+
+/// Marks kept of where reading could begin again: one for each [`STRETCH`]. An exchange that has been open for longer
+/// than this many frames, a million, is lost by a kill.
+const REREAD: usize = 1024;
+/// What is not an exchange yet (a head in several segments, segments behind a hole) is this much younger than the last
+/// frame at most, in times of how long a hole is waited for.
+const MARGIN: u32 = 2;
+/// A compressed file that has not grown for so long is whole: it is written in one go.
+const WRITTEN: Duration = Duration::from_secs(2);
+/// Files whose growth is watched.
+const WATCHED: usize = 10_000;
 
 /// What ends a follower.
 #[derive(Debug, thiserror::Error)]
@@ -45,11 +59,25 @@ pub(super) struct Follower {
     names: GlobMatcher,
     known: BTreeMap<String, Cursor>,
     open: Option<Open>,
-    /// The last file's length and since when it has it.
-    still: (String, u64, Instant),
+    /// The lengths of files that may be growing, and since when they have them.
+    still: BTreeMap<String, (u64, Instant)>,
     stop: Arc<AtomicBool>,
     /// With nothing new for this long the flows of the files are let go.
     flow_idle: Duration,
+    margin: Duration,
+    marks: VecDeque<Mark>,
+    /// Files that have to be read again in part, as far as was noted.
+    needed: Vec<Arc<str>>,
+    /// The latest packet time.
+    newest: Timestamp,
+}
+
+/// A place where reading could begin again.
+struct Mark {
+    file: Arc<str>,
+    records: u64,
+    /// All frames before it are this old or older.
+    before: Timestamp,
 }
 
 /// A file in the folder.
@@ -87,15 +115,29 @@ impl Follower {
         folder: config::Folder,
         known: BTreeMap<String, Cursor>,
         stop: Arc<AtomicBool>,
-        flow_idle: Duration,
+        limits: &Limits,
     ) -> Result<Self, globset::Error> {
         let names = Glob::new(&folder.pattern)?.compile_matcher();
-        let still = (String::new(), 0, Instant::now());
-        Ok(Self { folder, names, known, open: None, still, stop, flow_idle })
+        Ok(Self {
+            folder,
+            names,
+            known,
+            open: None,
+            still: BTreeMap::new(),
+            stop,
+            flow_idle: Duration::from_secs(limits.flow_idle_seconds),
+            margin: Duration::from_secs(limits.gap_seconds) * MARGIN,
+            marks: VecDeque::new(),
+            needed: Vec::new(),
+            newest: Timestamp::default(),
+        })
     }
 
     pub(super) fn follow(mut self, mut way: Way) -> Result<(), FolderError> {
         let mut failing = false;
+        if let Err(e) = self.read_again(&mut way) {
+            warn!(folder = %self.folder.path.display(), error = %e, "what was open at the last commit cannot be read again");
+        }
         let ended = loop {
             match self.pass(&mut way) {
                 Ok(true) => failing = false,
@@ -112,12 +154,125 @@ impl Follower {
                 }
             }
             way.idle(self.flow_idle);
-            if !way.come_around() || self.rest() {
+            if !self.come_around(&mut way) || self.rest() {
                 break Ok(());
             }
         };
+        way.close();
+        self.note_needed(&mut way);
         way.finish();
         ended
+    }
+
+    /// Reads again what an interrupted run needs of the files that it had read, without counting it.
+    fn read_again(&mut self, way: &mut Way) -> io::Result<()> {
+        if self.known.values().all(|c| c.back == 0) {
+            return Ok(());
+        }
+        let mut entries: Vec<_> = self.look()?.into_iter().filter(|e| self.back(&e.id) > 0).collect();
+        // In the order in which they were read.
+        entries.sort_by_key(|e| self.known.get(&e.id).map(|c| c.seen));
+        way.read_again();
+        for entry in &entries {
+            let Some(cursor) = self.known.get(&entry.id).copied() else { continue };
+            let skipped = cursor.records.saturating_sub(cursor.back);
+            let opened = Open::new(entry).and_then(|mut open| open.skip(skipped).map(|()| open));
+            match opened {
+                Ok(mut open) => {
+                    let mut records = skipped;
+                    while records < cursor.records && !self.stopped() {
+                        let most = (cursor.records - records).min(STRETCH as u64);
+                        self.mark(&entry.id, records);
+                        let (read, _) = self.stretch(&mut open, most, way);
+                        records += read;
+                        // Nothing is sent yet.
+                        way.come_around();
+                        if read < most {
+                            break;
+                        }
+                    }
+                    info!(file = %entry.path.display(), records = cursor.back, "read again what was open at the last commit");
+                    self.open = (cursor.read_to == 0).then_some(open);
+                }
+                Err(why) => warn!(file = %entry.path.display(), error = why, "what was open cannot be read again"),
+            }
+        }
+        way.in_step();
+        way.read_on();
+        Ok(())
+    }
+
+    fn back(&self, id: &str) -> u64 {
+        self.known.get(id).map_or(0, |c| c.back)
+    }
+
+    /// Notes that reading could begin again here.
+    fn mark(&mut self, id: &str, records: u64) {
+        let last = self.marks.back();
+        if last.is_some_and(|m| *m.file == *id && m.records == records) {
+            return;
+        }
+        let file = last.filter(|m| *m.file == *id).map_or_else(|| Arc::from(id), |m| m.file.clone());
+        if !self.needed.iter().any(|n| **n == *id) {
+            self.needed.push(file.clone());
+        }
+        self.marks.push_back(Mark { file, records, before: self.newest });
+        if self.marks.len() > REREAD {
+            self.marks.pop_front();
+        }
+    }
+
+    /// Hands on up to so many frames; gives how many there were, and what was wrong with the next one.
+    fn stretch(&mut self, open: &mut Open, most: u64, way: &mut Way) -> (u64, Option<String>) {
+        let mut read = 0;
+        while read < most {
+            match open.frames.next() {
+                Ok(Some(frame)) => {
+                    self.newest = self.newest.max(frame.ts);
+                    way.frame(&frame);
+                    read += 1;
+                }
+                Ok(None) => break,
+                Err(why) => return (read, Some(why)),
+            }
+        }
+        (read, None)
+    }
+
+    fn come_around(&mut self, way: &mut Way) -> bool {
+        if way.is_due() {
+            self.note_needed(way);
+        }
+        way.come_around()
+    }
+
+    /// Notes with the cursors how far a run after this one has to go back.
+    fn note_needed(&mut self, way: &mut Way) {
+        match way.needed(self.margin) {
+            Some(from) => {
+                while self.marks.get(1).is_some_and(|next| next.before < from) {
+                    self.marks.pop_front();
+                }
+            }
+            None => self.marks.clear(),
+        }
+        let first = self.marks.front().map(|m| (m.file.clone(), m.records));
+        let at = first.as_ref().and_then(|(file, _)| self.needed.iter().position(|n| n == file));
+        for (n, id) in std::mem::take(&mut self.needed).into_iter().enumerate() {
+            let Some(mut cursor) = self.known.get(&*id).copied() else { continue };
+            let back = match (&first, at) {
+                (Some((_, records)), Some(at)) if n == at => cursor.records.saturating_sub(*records),
+                (Some(_), Some(at)) if n > at => cursor.records,
+                _ => 0,
+            };
+            if cursor.back != back {
+                cursor.back = back;
+                self.put(way, &id, cursor);
+            }
+            if self.marks.iter().any(|m| m.file == id) {
+                self.needed.push(id);
+            }
+        }
     }
 
     /// Waits for the next look; `true` when the daemon stops.
@@ -148,7 +303,11 @@ impl Follower {
             if cursor.read_to >= entry.len && cursor.read_to > 0 {
                 continue;
             }
-            let finished = n < last || self.has_come_to_rest(entry);
+            let rest = Duration::from_secs(self.folder.finished_seconds);
+            let finished = match entry.packed {
+                true => self.has_come_to_rest(entry, rest.min(WRITTEN)),
+                false => n < last || self.has_come_to_rest(entry, rest),
+            };
             if entry.packed && !finished {
                 continue;
             }
@@ -163,8 +322,8 @@ impl Follower {
                         warn!(file = %entry.path.display(), error = why, "the rest of the file was not read");
                     }
                     self.open = None;
-                    let records = self.known.get(&entry.id).map_or(0, |c| c.records);
-                    self.put(way, &entry.id, Cursor { records, read_to: entry.len, seen: now() });
+                    let cursor = self.known.get(&entry.id).copied().unwrap_or_default();
+                    self.put(way, &entry.id, Cursor { read_to: entry.len, seen: now(), ..cursor });
                 }
             }
         }
@@ -186,31 +345,29 @@ impl Follower {
         Ok(entries)
     }
 
-    fn has_come_to_rest(&mut self, entry: &Entry) -> bool {
-        if (self.still.0.as_str(), self.still.1) != (entry.id.as_str(), entry.len) {
-            self.still = (entry.id.clone(), entry.len, Instant::now());
+    fn has_come_to_rest(&mut self, entry: &Entry, rest: Duration) -> bool {
+        if self.still.get(&entry.id).is_none_or(|(len, _)| *len != entry.len) {
+            if self.still.len() >= WATCHED {
+                self.still.pop_first();
+            }
+            self.still.insert(entry.id.clone(), (entry.len, Instant::now()));
         }
+        let watched = self.still.get(&entry.id).map_or(Duration::ZERO, |(_, since)| since.elapsed());
         // The file's own time says it after a restart, ours where its clock is ahead.
-        let unchanged = entry.modified.elapsed().unwrap_or_default().max(self.still.2.elapsed());
-        unchanged >= Duration::from_secs(self.folder.finished_seconds)
+        let at_rest = entry.modified.elapsed().unwrap_or_default().max(watched) >= rest;
+        if at_rest {
+            self.still.remove(&entry.id);
+        }
+        at_rest
     }
 
     fn read(&mut self, entry: &Entry, cursor: Cursor, finished: bool, way: &mut Way) -> Came {
         let mut records = cursor.records;
         let mut open = match self.open.take().filter(|o| o.id == entry.id) {
             Some(open) => open,
-            None => match Open::new(entry) {
-                Ok(mut open) => {
-                    // What was read and committed before: passed over, not read again.
-                    for _ in 0..records {
-                        match open.frames.next() {
-                            Ok(Some(_)) => {}
-                            Ok(None) => break,
-                            Err(why) => return Came::Broke(why),
-                        }
-                    }
-                    open
-                }
+            // What was read and committed before: passed over, not read again.
+            None => match Open::new(entry).and_then(|mut open| open.skip(records).map(|()| open)) {
+                Ok(open) => open,
                 Err(why) => return Came::Broke(why),
             },
         };
@@ -218,30 +375,22 @@ impl Follower {
             reader.set_growing(false);
         }
         let came = loop {
-            let mut more = true;
-            for _ in 0..STRETCH {
-                match open.frames.next() {
-                    Ok(Some(frame)) => {
-                        way.frame(&frame);
-                        records += 1;
-                    }
-                    Ok(None) => {
-                        more = false;
-                        break;
-                    }
-                    Err(why) => {
-                        self.put(way, &entry.id, Cursor { records, ..cursor });
-                        open.settle(way);
-                        return Came::Broke(why);
-                    }
-                }
+            self.mark(&entry.id, records);
+            let (read, wrong) = self.stretch(&mut open, STRETCH as u64, way);
+            records += read;
+            if read > 0 {
+                way.in_step();
             }
-            way.in_step();
-            self.put(way, &entry.id, Cursor { records, read_to: 0, seen: now() });
-            if !way.come_around() || self.stopped() {
+            let back = self.back(&entry.id) + read;
+            self.put(way, &entry.id, Cursor { records, read_to: 0, back, seen: now() });
+            if !self.come_around(way) || self.stopped() {
                 break Came::Stopped;
             }
-            if !more {
+            if let Some(why) = wrong {
+                open.settle(way);
+                return Came::Broke(why);
+            }
+            if read < STRETCH as u64 {
                 break Came::ToTheEnd;
             }
         };
@@ -304,6 +453,16 @@ impl Open {
             Frames::Plain(Box::new(reader))
         };
         Ok(Self { id: entry.id.clone(), frames })
+    }
+
+    /// Passes over so many records.
+    fn skip(&mut self, records: u64) -> Result<(), String> {
+        for _ in 0..records {
+            if self.frames.next()?.is_none() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The file is read to its end: its oddities and remarks are handed on.

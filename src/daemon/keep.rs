@@ -46,12 +46,23 @@ pub(super) struct Keeper {
     /// Changes that are not on disk yet.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     sensor: Sensor,
+    /// Did the last job fail?
+    failing: bool,
+    /// The store was rebuilt from what was left, and the inventory does not know yet.
+    rewrite: bool,
 }
 
 impl Keeper {
     pub(super) fn new(store: Store) -> Self {
         let sensor = store.sensor().clone();
-        Self { dir: store.dir().to_owned(), store: Some(store), pending: BTreeMap::new(), sensor }
+        Self {
+            dir: store.dir().to_owned(),
+            store: Some(store),
+            pending: BTreeMap::new(),
+            sensor,
+            failing: false,
+            rewrite: false,
+        }
     }
 
     /// Works until nobody sends jobs any more; then tells whether all is on disk.
@@ -78,18 +89,24 @@ impl Keeper {
         self.sensor = job.sensor;
         let mut done = Done::default();
         let mut result = self.commit();
-        if let Err(e) = &result {
+        let mut failed = self.failing;
+        if let (Err(e), true) = (&result, self.store.is_some()) {
+            failed = true;
             error!(error = %e, waiting = self.pending.len(), "the store could not be written; opening it anew");
-            result = self.reopen().and_then(|recovery| {
-                done.rewrite = !recovery.is_clean();
-                self.commit()
-            });
-            match &result {
-                Ok(()) => info!("the store is written again"),
-                Err(e) => {
-                    error!(error = %e, "the store still cannot be written; what is not written yet is kept in memory")
-                }
-            }
+            result = self.reopen().and_then(|()| self.commit());
+        }
+        match &result {
+            Ok(()) if failed => info!("the store is written again"),
+            Ok(()) => {}
+            Err(e) => error!(
+                error = %e,
+                waiting = self.pending.len(),
+                "the store still cannot be written; what is not written yet is kept in memory and tried again"
+            ),
+        }
+        self.failing = result.is_err();
+        if result.is_ok() {
+            done.rewrite = std::mem::take(&mut self.rewrite);
         }
         let stamp = result.and_then(|()| {
             done.exchanges = Some(self.sensor.exchanges);
@@ -102,7 +119,8 @@ impl Keeper {
         let millis = started.elapsed().as_millis() as u64;
         match &stamp {
             Ok(stamp) => debug!(records, millis, snapshot = stamp.is_some(), "committed"),
-            Err(e) => warn!(error = %e, "not committed"),
+            Err(e) if self.failing => debug!(error = %e, "not committed"),
+            Err(e) => warn!(error = %e, "committed, but the snapshot could not be written"),
         }
         for reply in job.replies {
             let answer = match &stamp {
@@ -139,14 +157,15 @@ impl Keeper {
         }
     }
 
-    fn reopen(&mut self) -> Result<Recovery, StoreError> {
+    fn reopen(&mut self) -> Result<(), StoreError> {
         let (store, recovery) = match self.store.take() {
             Some(store) => store.reopen()?,
             None => Store::open(&self.dir)?,
         };
         report(&recovery);
+        self.rewrite |= !recovery.is_clean();
         self.store = Some(store);
-        Ok(recovery)
+        Ok(())
     }
 }
 

@@ -75,9 +75,6 @@ impl Learner {
         lines: Lines,
         pace: Pace,
     ) -> Self {
-        // What was open when an interrupted run ended was captured and never put into a bucket.
-        let ledger = &mut sensor.ledger;
-        ledger.add(Bucket::OtherTcp, ledger.captured.saturating_sub(ledger.accounted()));
         sensor.begin(now());
         let sources = vec![Figures::default(); lines.spares.len()];
         let at = Instant::now();
@@ -201,6 +198,13 @@ impl Learner {
     /// Earlier runs and all sources of this one.
     fn sum(&mut self) {
         self.sensor.ledger = self.before.ledger.clone();
+        // What was open when an interrupted run ended was captured and never put into a bucket, but for what is read again.
+        let ledger = &mut self.sensor.ledger;
+        let open = ledger.captured.saturating_sub(ledger.accounted());
+        let reopened: u64 = self.sources.iter().map(|f| f.reopened).sum();
+        ledger.add(Bucket::OtherTcp, open.saturating_sub(reopened));
+        // Read again without their beginnings, connections may hold a little more open than before.
+        ledger.captured += reopened.saturating_sub(open);
         self.sensor.oddities = self.before.oddities.clone();
         self.sensor.exchanges = self.before.exchanges;
         for figures in &self.sources {

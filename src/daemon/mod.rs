@@ -62,7 +62,7 @@ use crate::observe::Key;
 
 /// How often the main thread looks at what needs no event.
 const LOOK: Duration = Duration::from_millis(250);
-/// A thread that has not moved for this long is stuck. A commit of everything on a slow disk takes seconds.
+/// How long a thread may be silent before the watchdog is not fed any more. A commit of everything on a slow disk takes seconds.
 const STUCK: Duration = Duration::from_secs(45);
 /// Emptied batches on their way back to a source.
 const SPARES: usize = 8;
@@ -171,6 +171,7 @@ struct Daemon {
     service: Service,
     beats: Beats,
     events: Receiver<Event>,
+    tell: Sender<Event>,
     orders: Sender<Order>,
     status: Arc<Mutex<Status>>,
     /// Ends the capture threads.
@@ -181,6 +182,8 @@ struct Daemon {
     threads: Vec<JoinHandle<()>>,
     /// Threads that have to end before the daemon may.
     running: usize,
+    /// A thread that has not moved for this long is stuck.
+    patience: Duration,
 }
 
 impl Daemon {
@@ -206,7 +209,7 @@ impl Daemon {
         let sensor = store.sensor().clone();
         interrupted(&sensor);
 
-        let (events_in, events) = unbounded();
+        let (tell, events) = unbounded();
         let (orders, orders_out) = unbounded();
         let (parcels_in, parcels) = bounded(config.queue_batches);
         let (jobs_in, jobs) = bounded(1);
@@ -223,6 +226,7 @@ impl Daemon {
             service: Service::new(),
             beats: Beats::new(),
             events,
+            tell,
             orders: orders.clone(),
             status: status.clone(),
             stops: Vec::new(),
@@ -230,31 +234,31 @@ impl Daemon {
             closed: Arc::default(),
             threads: Vec::new(),
             running: 0,
+            patience: STUCK,
             config,
         };
-        signals(&events_in)?;
+        signals(&daemon.tell)?;
 
         let key = Key::new(store.observe_key());
         let control = Control::bind(&daemon.config.store.folder, orders, status.clone(), daemon.closed.clone())
             .map_err(|source| RunError::System { action: "listen on the control socket", source })?;
         let keeper = Keeper::new(store);
-        daemon.spawn("store", Role::Keeper, &events_in, move |beat| {
-            keeper.work(&jobs, &done_in, beat).map_err(|e| e.to_string())
-        })?;
+        daemon
+            .spawn("store", Role::Keeper, move |beat| keeper.work(&jobs, &done_in, beat).map_err(|e| e.to_string()))?;
         let mut spares = Vec::new();
         let names = sources.iter().map(Source::name).collect();
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
-            daemon.capture(n, source, Ends { to: parcels_in.clone(), spare }, key, &sensor.cursors, &events_in)?;
+            daemon.capture(n, source, Ends { to: parcels_in.clone(), spare }, key, &sensor.cursors)?;
         }
         drop(parcels_in);
         let lines = Lines { parcels, spares, names, orders: orders_out, jobs: jobs_in, done, status };
         let learner = Learner::new(inventory, daemon.config.inventory.clone(), sensor, lines, daemon.pace());
-        daemon.spawn("inventory", Role::Learner, &events_in, move |beat| {
+        daemon.spawn("inventory", Role::Learner, move |beat| {
             if learner.work(beat) { Ok(()) } else { Err("the store's thread ended first".to_owned()) }
         })?;
-        daemon.spawn("control", Role::Control, &events_in, move |beat| {
+        daemon.spawn("control", Role::Control, move |beat| {
             control.serve(beat);
             Ok(())
         })?;
@@ -275,7 +279,6 @@ impl Daemon {
         ends: Ends,
         key: Key,
         cursors: &BTreeMap<String, crate::inventory::store::Cursor>,
-        events: &Sender<Event>,
     ) -> Result<(), RunError> {
         let name = source.name();
         let limits = self.config.limits.clone();
@@ -283,17 +286,16 @@ impl Daemon {
         match source {
             Source::Live(ear) => {
                 self.stops.push(ear.live.stop_handle());
-                self.spawn(&name, Role::Source, events, move |beat| {
+                self.spawn(&name, Role::Source, move |beat| {
                     let way = Way::new(number, ends, &limits, key, Pressure::Shed, beat.clone());
                     live::listen(*ear, way);
                     Ok(())
                 })
             }
             Source::Folder(folder) => {
-                let idle = Duration::from_secs(limits.flow_idle_seconds);
-                let follower = Follower::new(folder, cursors.clone(), stop, idle)
+                let follower = Follower::new(folder, cursors.clone(), stop, &limits)
                     .map_err(|e| RunError::Source { source_name: name.clone(), why: e.to_string() })?;
-                self.spawn(&name, Role::Source, events, move |beat| {
+                self.spawn(&name, Role::Source, move |beat| {
                     let way = Way::new(number, ends, &limits, key, Pressure::Wait, beat.clone());
                     follower.follow(way).map_err(|e| e.to_string())
                 })
@@ -306,10 +308,9 @@ impl Daemon {
         &mut self,
         name: &str,
         kind: Role,
-        events: &Sender<Event>,
         work: impl FnOnce(&Beat) -> Result<(), String> + Send + 'static,
     ) -> Result<(), RunError> {
-        let (events, beat, thread) = (events.clone(), self.beats.join(name), name.to_owned());
+        let (events, beat, thread) = (self.tell.clone(), self.beats.join(name), name.to_owned());
         let body = move || {
             let how = match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&beat))) {
                 Ok(Ok(())) => Ending::Well,
@@ -349,7 +350,7 @@ impl Daemon {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                // The threads hold the other ends until they have ended.
+                // Not as long as the daemon itself holds one of the other ends.
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.look_around(&mut lined);
@@ -391,7 +392,7 @@ impl Daemon {
             *lined = Instant::now();
             locked(&self.status).line();
         }
-        let stuck = self.beats.stuck(STUCK);
+        let stuck = self.beats.stuck(self.patience);
         if stuck.is_empty() {
             self.service.alive(|| {
                 let mut status = locked(&self.status);

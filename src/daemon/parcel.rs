@@ -33,6 +33,8 @@ pub(super) struct Figures {
     pub(super) buffered: usize,
     /// Why nothing can be heard at the moment; `None`: it can.
     pub(super) blind: Option<String>,
+    /// Bytes that an interrupted run had captured and not put into a bucket, and that this one will.
+    pub(super) reopened: u64,
 }
 
 /// What changed in how far files have been read; `None`: the file is forgotten.
@@ -76,6 +78,10 @@ pub(super) struct Way {
     pub(super) cursors: Vec<CursorChange>,
     /// Why nothing can be heard, and since when.
     blind: Option<(String, Instant)>,
+    /// While records are read again: nothing is sent.
+    again: bool,
+    /// The figures when the last of these had been read; they were counted before.
+    before: Figures,
     /// For how long that was so before.
     was_blind: Duration,
 }
@@ -103,7 +109,30 @@ impl Way {
             cursors: Vec::new(),
             blind: None,
             was_blind: Duration::ZERO,
+            again: false,
+            before: Figures::default(),
         }
+    }
+
+    /// What comes from now on was counted before and is only to be known again: exchanges that are over are not sent.
+    pub(super) fn read_again(&mut self) {
+        self.again = true;
+    }
+
+    /// What comes from now on is new.
+    pub(super) fn read_on(&mut self) {
+        self.again = false;
+        self.pipeline.observer_mut().inner.sink.clear();
+        self.before = Figures::default();
+        self.before = self.figures();
+        self.before.reopened = self.before.ledger.captured.saturating_sub(self.before.ledger.accounted());
+    }
+
+    /// The packet time from which on all is needed should reading be interrupted now: the begin of the oldest exchange
+    /// that is not over, and `margin` for what has not become an exchange yet. `None`: nothing is.
+    pub(super) fn needed(&self, margin: Duration) -> Option<Timestamp> {
+        let young = Timestamp(self.newest.0.saturating_sub(margin.as_nanos() as u64));
+        (self.pipeline.flows() > 0).then(|| self.pipeline.oldest_open().map_or(young, |ts| ts.min(young)))
     }
 
     /// Nothing can be heard, and why; or (`None`) it can again. Gives for how long it could not.
@@ -150,14 +179,26 @@ impl Way {
     /// The thread has come around: sends what is due. Gives `false` when nobody takes parcels any more.
     pub(super) fn come_around(&mut self) -> bool {
         self.beat.beat();
-        let gathered = self.pipeline.observer().inner.sink.bytes();
-        let old = self.sent.elapsed() >= PARCEL_AGE;
-        if gathered >= PARCEL_BYTES || old { self.send() } else { true }
+        if self.is_due() { self.send() } else { true }
     }
 
-    /// The capture is over: closes all flows and sends all there is, waiting for room.
-    pub(super) fn finish(&mut self) {
+    /// Will [`Way::come_around`] send?
+    pub(super) fn is_due(&mut self) -> bool {
+        if self.again {
+            self.pipeline.observer_mut().inner.sink.clear();
+            return false;
+        }
+        self.pipeline.observer().inner.sink.bytes() >= PARCEL_BYTES || self.sent.elapsed() >= PARCEL_AGE
+    }
+
+    /// The capture is over: closes all flows.
+    pub(super) fn close(&mut self) {
         self.pipeline.finish();
+    }
+
+    /// Closes all flows and sends all there is, waiting for room.
+    pub(super) fn finish(&mut self) {
+        self.close();
         self.pressure = Pressure::Wait;
         self.send();
     }
@@ -227,12 +268,120 @@ impl Way {
         oddities.merge(&self.file_oddities);
         oddities.add(Oddity::Shed, valve.shed);
         Figures {
-            ledger,
-            oddities,
-            exchanges: valve.passed,
+            ledger: ledger.since(&self.before.ledger),
+            oddities: oddities.since(&self.before.oddities),
+            exchanges: valve.passed - self.before.exchanges,
+            reopened: self.before.reopened,
             flows: self.pipeline.flows(),
             buffered: self.pipeline.buffered(),
             blind: self.blind.as_ref().map(|(why, _)| why.clone()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crossbeam_channel::bounded;
+    use etherparse::PacketBuilder;
+
+    use super::super::beat::Beats;
+    use super::*;
+    use crate::wire::LinkType;
+
+    /// One exchange on a connection of its own client, who asks again and again.
+    fn exchange(way: &mut Way, client: u16, round: u32, clock: &mut u64) {
+        let ask = format!("GET /clients/{client} HTTP/1.1\r\nHost: a.example\r\n\r\n");
+        let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        let (up, down) = (1 + round * ask.len() as u32, 1 + round * answer.len() as u32);
+        let ends = [([10, 1, (client >> 8) as u8, client as u8], 40_000), ([10, 0, 0, 9], 80)];
+        let segments: [(usize, u32, u32, &[u8], bool); 2] =
+            [(0, up, down, ask.as_bytes(), false), (1, down, up + ask.len() as u32, answer.as_bytes(), false)];
+        let handshake: [(usize, u32, u32, &[u8], bool); 2] = [(0, 0, 0, b"", true), (1, 0, 1, b"", true)];
+        let all = handshake.iter().filter(|_| round == 0).chain(&segments);
+        for &(side, seq, ack, payload, syn) in all {
+            let (from, to) = (ends[side], ends[1 - side]);
+            let mut builder =
+                PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(from.0, to.0, 64).tcp(from.1, to.1, seq, 64_000);
+            if syn {
+                builder = builder.syn();
+            }
+            if !(syn && side == 0) {
+                builder = builder.ack(ack);
+            }
+            let mut data = Vec::new();
+            builder.write(&mut data, payload).unwrap();
+            *clock += 1000;
+            way.frame(&Frame {
+                ts: Timestamp(*clock),
+                link: LinkType::ETHERNET,
+                wire_len: data.len() as u32,
+                data: &data,
+            });
+        }
+    }
+
+    fn calls(parcel: &Parcel, per_client: &mut BTreeMap<u64, u32>) -> u64 {
+        let mut n = 0;
+        parcel.batch.for_each(|o| {
+            n += 1;
+            *per_client.entry(o.caller).or_default() += 1;
+        });
+        n
+    }
+
+    #[test]
+    fn under_pressure_whole_flows_are_shed_and_counted_and_capture_never_waits() {
+        let (to, parcels) = bounded(4);
+        let (_spares, spare) = bounded(1);
+        let beat = Beats::new().join("test");
+        let ends = Ends { to, spare };
+        let mut way = Way::new(0, ends, &Limits::default(), Key::FIXED, Pressure::Shed, beat);
+        let (mut clock, mut asked, mut passed) = (1_700_000_000_000_000_000, 0, 0);
+        let mut longest = Duration::ZERO;
+        let mut round_of = |way: &mut Way, round: u32, asked: &mut u64| {
+            for client in 0..1000 {
+                exchange(way, client, round, &mut clock);
+                *asked += 1;
+            }
+            let begun = Instant::now();
+            assert!(way.come_around());
+            longest = longest.max(begun.elapsed());
+        };
+        // Nobody takes parcels: the queue fills, more and more flows are shed, and what waits stays bounded.
+        for round in 0..60 {
+            round_of(&mut way, round, &mut asked);
+        }
+        let shed = way.figures().oddities.get(Oddity::Shed);
+        assert!(shed > 0 && way.pipeline.observer().sheds());
+        assert!(way.pipeline.observer().inner.sink.bytes() < 2 * GATHERED_MAX);
+        // The inventory has come to itself: each round it takes all there is.
+        let mut shedding = Vec::new();
+        for round in 60..1000 {
+            if !shedding.is_empty() && !way.pipeline.observer().sheds() {
+                break;
+            }
+            let mut per_client = BTreeMap::new();
+            for parcel in parcels.try_iter() {
+                passed += calls(&parcel, &mut per_client);
+            }
+            let before = way.pipeline.observer().shed;
+            round_of(&mut way, round, &mut asked);
+            shedding.push(way.pipeline.observer().shed - before);
+        }
+        assert!(shedding[0] > 0, "{shedding:?}");
+        assert!(shedding.is_sorted_by(|a, b| a >= b), "less and less is shed: {shedding:?}");
+        assert!(!way.pipeline.observer().sheds(), "{shedding:?}");
+        assert!(longest < Duration::from_secs(1), "capture waited {longest:?}");
+        let figures = way.figures();
+        let reader = std::thread::spawn(move || parcels.iter().map(|p| calls(&p, &mut BTreeMap::new())).sum::<u64>());
+        way.finish();
+        drop(way);
+        passed += reader.join().unwrap();
+        let shed = figures.oddities.get(Oddity::Shed);
+        assert_eq!(passed + shed, asked, "each exchange is in the inventory or counted as shed");
+        assert_eq!(figures.exchanges, passed);
+        assert_eq!(figures.ledger.captured, figures.ledger.accounted(), "shed exchanges' bytes have their bucket");
     }
 }

@@ -88,7 +88,7 @@ pub struct Finding {
     pub endpoint_id: Option<String>,
     /// What it is about within the endpoint: a status, a parameter's name, a media type.
     pub subject: Option<String>,
-    /// One sentence for people, with the figures; says nothing that traffic cannot show.
+    /// One sentence for people, without the figures that stand in the fields below.
     pub message: String,
     /// Exchanges that show it (for an unseen operation: 0).
     pub calls: u64,
@@ -99,7 +99,7 @@ pub struct Finding {
     pub last_seen: Timestamp,
     /// Calls of the whole service in the window: how much was looked at.
     pub service_calls: u64,
-    /// Status codes of the calls, with counts; empty where the inventory does not tell them apart from others.
+    /// Status codes of the calls, with counts; empty for a parameter or a media type, whose answers are not told apart.
     pub statuses: BTreeMap<u16, u64>,
     /// An example without values: `GET /users/{integer}?page={integer}`.
     pub example: Option<String>,

@@ -42,19 +42,20 @@ pub(super) fn finding(
     let calls = about.calls.unwrap_or(endpoint.calls);
     let structure = structure(&template::parse(&endpoint.template));
     let id = id(kind, &origin, &endpoint.method, &structure, about.subject.unwrap_or_default());
-    let of = if calls == endpoint.calls { String::new() } else { format!(" of {}", endpoint.calls) };
-    let mut message = format!(
-        "{} {}: {words}; {calls}{of} {} by {}{}",
-        endpoint.method,
-        endpoint.template,
-        plural(endpoint.calls, "call"),
-        if endpoint.callers > EXACT_CALLERS { "about " } else { "" },
-        counted(endpoint.callers, "caller"),
-    );
-    // The figures of one status are the message already.
-    if about.subject.is_none() {
-        message.push_str(&answers(&endpoint.statuses, endpoint.unanswered));
-    }
+    // How often and when, and how it was answered, stand in the fields, which are shown beside the sentence.
+    let message = match about.subject {
+        Some(_) if calls < endpoint.calls => {
+            format!("{} {}: {words}; {calls} of {} calls", endpoint.method, endpoint.template, endpoint.calls)
+        }
+        Some(_) => format!("{} {}: {words}; all of its calls", endpoint.method, endpoint.template),
+        None => format!(
+            "{} {}: {words}; asked for by {}{}",
+            endpoint.method,
+            endpoint.template,
+            if endpoint.callers > EXACT_CALLERS { "about " } else { "" },
+            counted(endpoint.callers, "caller"),
+        ),
+    };
     Finding {
         id,
         kind,
@@ -71,8 +72,8 @@ pub(super) fn finding(
         service_calls: service.calls,
         statuses: match (kind, about.subject.and_then(|s| s.parse().ok())) {
             (FindingKind::UndocumentedStatus, Some(status)) => BTreeMap::from([(status, calls)]),
-            // How some of the calls were answered is not known.
-            _ if calls != endpoint.calls => BTreeMap::new(),
+            // Those of the endpoint say nothing about a parameter or a media type.
+            _ if about.subject.is_some() => BTreeMap::new(),
             _ => endpoint.statuses.clone(),
         },
         example: Some(example(endpoint)),
@@ -88,17 +89,11 @@ pub(super) fn service(service: &ServiceView, endpoints: &[&EndpointView]) -> Fin
     for (status, n) in endpoints.iter().flat_map(|e| &e.statuses) {
         *statuses.entry(*status).or_default() += n;
     }
-    let unanswered = endpoints.iter().map(|e| e.unanswered).sum();
     let busiest = endpoints.iter().max_by_key(|e| e.calls).copied();
     Finding {
         id: id(FindingKind::UndocumentedService, &origin, "", "", ""),
         kind: FindingKind::UndocumentedService,
-        message: format!(
-            "no document covers {origin}: {}, {}{}",
-            counted(endpoints.len() as u64, "endpoint"),
-            counted(calls, "call"),
-            answers(&statuses, unanswered),
-        ),
+        message: format!("no document covers {origin}: {}", counted(endpoints.len() as u64, "endpoint"),),
         service: origin,
         service_id: Some(service.id.clone()),
         method: None,
@@ -202,7 +197,8 @@ fn written(path: &[Part]) -> String {
         out.push('/');
         match part {
             Part::Literal(text) => out.push_str(text),
-            Part::Parameter(name) | Part::CatchAll(name) => out.push_str(&format!("{{{name}}}")),
+            Part::Parameter(name) => out.push_str(&format!("{{{name}}}")),
+            Part::CatchAll(name) => out.push_str(&format!("{{{name}*}}")),
             Part::Mixed(pieces) => {
                 for piece in pieces {
                     match piece {
@@ -247,27 +243,6 @@ fn commonest(kinds: &BTreeMap<Kind, u64>) -> Option<String> {
     let most = kinds.values().max()?;
     let kind = kinds.iter().find(|(_, n)| *n == most).map(|(kind, _)| kind)?;
     serde_json::to_value(kind).ok()?.as_str().map(str::to_owned)
-}
-
-/// `, answered 2xx 98 %, 5xx 2 %`
-fn answers(statuses: &BTreeMap<u16, u64>, unanswered: u64) -> String {
-    let all: u64 = statuses.values().sum::<u64>() + unanswered;
-    if all == 0 {
-        return String::new();
-    }
-    let mut classes: BTreeMap<u16, u64> = BTreeMap::new();
-    for (status, n) in statuses {
-        *classes.entry(status / 100).or_default() += n;
-    }
-    let percent = |n: u64| match n * 100 / all {
-        0 => "under 1 %".to_owned(),
-        n => format!("{n} %"),
-    };
-    let mut parts: Vec<String> = classes.iter().map(|(class, n)| format!("{class}xx {}", percent(*n))).collect();
-    if unanswered > 0 {
-        parts.push(format!("no answer seen {}", percent(unanswered)));
-    }
-    format!(", answered {}", parts.join(", "))
 }
 
 fn plural(n: u64, word: &str) -> String {

@@ -56,6 +56,11 @@ impl<O: Observer> Pairing<O> {
         self.table.len()
     }
 
+    /// When the oldest of them began. Not for each packet: it looks at all of them.
+    pub fn oldest_open(&self) -> Option<Timestamp> {
+        self.table.oldest()
+    }
+
     /// Bytes held: heads that are not whole, and chunks that came before their cause.
     pub fn buffered(&self) -> usize {
         self.buffered

@@ -111,6 +111,11 @@ impl<R> Table<R> {
         self.used
     }
 
+    /// When the oldest of them began. Looks at all places.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.places.iter().filter(|p| p.request.is_some()).map(|p| p.started).min()
+    }
+
     pub(super) fn insert(&mut self, exchange: Exchange<R>) -> u32 {
         self.used += 1;
         if let Some(place) = self.places.get_mut(self.free as usize) {

@@ -189,12 +189,12 @@ fn finding(view: &View, f: &Finding) -> Markup {
         li.finding id=(f.id) {
             p.head { (operation(f)) @if f.template.is_some() { span.service { (visible(&f.service)) } } }
             p.message { (visible(&f.message)) }
-            p.evidence {
+            @if f.calls > 0 { p.evidence {
                 (figures::things(f.calls, "call", "calls"))
                 @if f.service_calls > 0 { " of " (exact(f.service_calls)) " to the service" }
                 @if !f.statuses.is_empty() { " · " (statuses(&f.statuses)) }
-                @if f.calls > 0 { " · " (from_to(f.first_seen, f.last_seen, view.first_seen)) }
-            }
+                " · " (from_to(f.first_seen, f.last_seen, view.first_seen))
+            } }
             p.where {
                 @if let Some(example) = &f.example { span { "Example " code { (visible(example)) } } }
                 @if let Some(document) = &f.document { span { "Document " code { (visible(document)) } } }

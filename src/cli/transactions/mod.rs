@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Transactions) -> Result<ExitCode, Failure> {
     let read = reading::feed(&mut files, &mut pipeline, &progress, &interrupt, Transcript::failed)?;
     let counts = pipeline.into_observer().end()?;
     if counts.late > 0 {
-        eprintln!("shadowtap: {} behind later ones", things(counts.late, "line may stand", "lines may stand"));
+        eprintln!("shadowtap: {} behind later ones", things(counts.late, "line stands", "lines stand"));
     }
     if counts.unfinished > 0 {
         let lines = things(counts.unfinished, "line was", "lines were");

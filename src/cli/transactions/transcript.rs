@@ -32,7 +32,7 @@ struct Out<W> {
 /// Lines that are not as they should be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
-    /// Those that may stand behind later ones.
+    /// Those that stand behind later ones.
     pub(super) late: u64,
     /// Those that were written before their exchange ended.
     pub(super) unfinished: u64,
@@ -52,8 +52,8 @@ impl<W: Write> Transcript<W> {
 
     /// Writes out what waits; the first error there was.
     pub(super) fn end(self) -> io::Result<Counts> {
-        self.out.lines.end()?;
-        Ok(self.out.counts)
+        let Out { lines, counts, .. } = self.out;
+        Ok(Counts { late: lines.end()?, ..counts })
     }
 
     fn begin(&mut self, record: Record) -> u64 {
@@ -65,7 +65,6 @@ impl<W: Write> Transcript<W> {
 
 impl<W: Write> Out<W> {
     fn write(&mut self, record: &Record, how: Leaves) {
-        self.counts.late += u64::from(how == Leaves::Late);
         self.counts.unfinished += u64::from(how == Leaves::Unfinished);
         self.last = record.outcome.map_or(self.last, |o| o.started);
         if !self.lines.failed() {

@@ -46,7 +46,7 @@ pub(in crate::inventory) fn name(
                 }
             }
             Piece::Named(name) | Piece::CatchAll(Some(name)) => {
-                text.extend(["{", name, "}"]);
+                text.extend(["{", name, closing(piece)]);
                 names.push(PathName { name: name.clone(), place });
             }
             Piece::Parameter | Piece::CatchAll(None) => {
@@ -55,7 +55,7 @@ pub(in crate::inventory) fn name(
                     _ => guess(place.checked_sub(1).and_then(|before| pieces.get(before)), &kinds(place)),
                 };
                 let name = free(&wish, &mut taken);
-                text.extend(["{", &name, "}"]);
+                text.extend(["{", &name, closing(piece)]);
                 names.push(PathName { name, place });
             }
         }
@@ -64,6 +64,11 @@ pub(in crate::inventory) fn name(
         text.push('/');
     }
     (text, names)
+}
+
+/// What stands for all the rest of a path is written `{path*}`.
+fn closing(piece: &Piece) -> &'static str {
+    if matches!(piece, Piece::CatchAll(_)) { "*}" } else { "}" }
 }
 
 /// A literal as it stands in a template: what would be read as a delimiter or a parameter is escaped.
@@ -171,7 +176,7 @@ mod tests {
         assert_eq!(text(&[literal("Addresses"), p.clone()]), "/Addresses/{addressId}");
         assert_eq!(text(&[literal("status"), p.clone()]), "/status/{statusId}");
         assert_eq!(text(&[literal("v1"), p]), "/v1/{id}");
-        assert_eq!(text(&[literal("files"), Piece::CatchAll(None)]), "/files/{path}");
+        assert_eq!(text(&[literal("files"), Piece::CatchAll(None)]), "/files/{path*}");
         assert_eq!(text(&[]), "/");
         assert_eq!(text(&[literal("a{b}")]), "/a%7Bb%7D");
         let dates = name(&[literal("days"), Piece::Parameter], |_| [(Kind::Date, 3)].into()).0;

@@ -54,6 +54,9 @@ pub struct Cursor {
     pub records: u64,
     /// Length of the file when it was read to its end; 0 before that. A file that has grown since is read on.
     pub read_to: u64,
+    /// So many of these records have to be read again after an interruption, without counting what they show: an exchange
+    /// that was open at the commit began there.
+    pub back: u64,
     /// When it was last there, in seconds since 1970 by the wall clock.
     pub seen: u64,
 }
