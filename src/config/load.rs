@@ -342,7 +342,7 @@ mod tests {
         let mut missing = Vec::new();
         visit(tree.get_ref(), "", &mut |path, _| {
             let key = path.rsplit('.').next().unwrap_or(path).split('[').next().unwrap_or(path);
-            if !reference.contains(&format!("`{key}`")) && !reference.contains(&format!("[{key}]")) {
+            if ![format!("`{key}`"), format!("[{key}]"), format!("[{path}]")].iter().any(|n| reference.contains(n)) {
                 missing.push(path.to_owned());
             }
         });
