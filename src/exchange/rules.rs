@@ -118,6 +118,7 @@ impl<O: Observer> Pairing<O> {
         let half = t.half(side);
         half.current = number;
         half.unsure = false;
+        half.recognised(at.latest);
         if wish == BodyWish::Decoded && framing != Framing::Length(0) {
             self.decode(t, side, head.fields);
         }
@@ -241,7 +242,7 @@ impl<O: Observer> Pairing<O> {
         let interim = matches!(head.status, 100..=199) && head.status != 101;
         if interim {
             // What the client sends next is the rest of its request, not the next one.
-            t.half(side).acked = UNKNOWN;
+            t.half(side).pass();
             if fit == Fit::Oldest
                 && let Some(front) = t.queue.front()
             {
@@ -251,7 +252,10 @@ impl<O: Observer> Pairing<O> {
             }
             return None;
         }
-        t.half(side).acked = at.latest;
+        t.half(side).unsure = false;
+        if at.latest != UNKNOWN {
+            t.half(side).recognised(at.latest);
+        }
         let number = if fit == Fit::Oldest { t.queue.pop(&mut self.table) } else { None };
         let Some(number) = number else {
             if found {
@@ -260,7 +264,6 @@ impl<O: Observer> Pairing<O> {
             let after = self.orphan(c, t, side, head, facts, at);
             return Some(if found { After::Lost } else { after });
         };
-        t.half(side).unsure = false;
         let exchange = self.table.get_mut(number);
         exchange.answered_at = Some(at.ts);
         let (is_head, is_connect) = (exchange.head, exchange.connect);
@@ -351,8 +354,13 @@ impl<O: Observer> Pairing<O> {
 
     /// Body bytes of the message that is being received.
     #[inline]
-    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], ts: Timestamp) {
+    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], at: Place) {
         let half = &mut t.halves[side.index()];
+        if half.unsure {
+            half.unrecognised(at.latest);
+        } else {
+            half.recognised(at.latest);
+        }
         let Some(exchange) = (half.current != NOBODY).then(|| self.table.get_mut(half.current)) else { return };
         let response = t.client != Some(side);
         if response {
@@ -360,9 +368,9 @@ impl<O: Observer> Pairing<O> {
         } else {
             exchange.request_body += bytes.len() as u64;
             if exchange.answered_at.is_none() {
-                exchange.asked = Some(ts);
+                exchange.asked = Some(at.ts);
                 // The client may have received an interim response since.
-                exchange.acked = half.acked;
+                exchange.acked = at.latest;
             }
         }
         if half.decoder.is_some() {

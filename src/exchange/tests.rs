@@ -432,6 +432,44 @@ fn hard_case_21_request_text_in_a_body_is_no_request() {
     );
 }
 
+/// The client goes on with its request when it has received an interim response: behind a lost head, what it sends then
+/// stands where the next request would, however little of the interim response was recognised.
+#[test]
+fn hard_case_21_a_body_behind_an_unrecognised_interim_response_is_no_request() {
+    let evil = get("/evil");
+    let head = format!("POST /1 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", evil.len());
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    for before in 0..4 {
+        for (cut, lost) in (0..=interim.len()).flat_map(|cut| [(cut, 0), (cut, 1), (cut, 2)]) {
+            let mut w = Wire::new();
+            match before {
+                0 => &mut w,
+                1 => w.c(get("/0")).s(ok("0")),
+                // An orphan whose framing may be wrong: interim responses are taken for its body.
+                2 => w.lost(CLIENT, "HEAD /0 HTTP/1.1\r\n\r\n").s("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"),
+                // A body's text that is taken for the beginning of a response.
+                _ => w
+                    .lost(CLIENT, get("/0"))
+                    .lost(SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n")
+                    .s("HTTP/1.1 200 "),
+            };
+            w.lost(CLIENT, &head);
+            for (n, piece) in [&interim[..cut], &interim[cut..]].into_iter().enumerate().filter(|(_, p)| !p.is_empty())
+            {
+                if lost == n + 1 {
+                    w.lost(SERVER, piece)
+                } else {
+                    w.s(piece)
+                };
+            }
+            w.c(&evil).s(status(201, "1")).c(get("/2")).s(status(202, "2"));
+            let seen = w.short();
+            assert!(seen.iter().all(|s| !s.contains("evil")), "{before} {cut} {lost}: {seen:?}");
+            assert!(seen.contains(&"GET /2 202".to_owned()), "{before} {cut} {lost}: {seen:?}");
+        }
+    }
+}
+
 #[test]
 fn hard_case_22_upgrade_to_websocket_and_to_something_unknown() {
     let mut w = Wire::new();
