@@ -24,7 +24,7 @@ impl Partial {
     pub const REQUEST_GAP: Self = Self(1);
     /// A gap fell into the response's body.
     pub const RESPONSE_GAP: Self = Self(1 << 1);
-    /// The snapshot length cut bytes out of a body.
+    /// The snapshot length cut bytes out of a body: the reason for a gap, given beside it.
     pub const CUT: Self = Self(1 << 2);
     /// No response is in the capture.
     pub const NO_RESPONSE: Self = Self(1 << 3);

@@ -7,13 +7,13 @@
 
 use super::observer::{Observer, Partial};
 use super::pairing::Pairing;
-use super::rules::Fit;
+use super::rules::{Fit, Site};
 use super::table::{NOBODY, UNKNOWN};
 use super::talk::{Kind, Phase, Talk};
 use crate::base::{Bucket, Oddity, Side, Timestamp};
 use crate::proto::http1::{self, Framing, Read, find_end};
 use crate::proto::probe::{self, First, Start};
-use crate::stream::{Chunk, Connection, End};
+use crate::stream::{Chunk, Connection, End, Gap};
 
 /// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
 const SOCKS_PRELUDE: u64 = 1024;
@@ -289,8 +289,9 @@ impl<O: Observer> Pairing<O> {
 
     fn read(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, bytes: &[u8], at: Place) -> Read<()> {
         let lines = self.limits.header_lines;
+        let site = Site { connection: c, side, found, at };
         if t.client == Some(side) {
-            match http1::request(bytes, lines, |head, facts| self.on_request(c, t, side, head, facts, found, at)) {
+            match http1::request(bytes, lines, |head, facts| self.on_request(site, t, head, facts)) {
                 Read::Head(n, framing) => {
                     self.body_follows(c, t, side, framing);
                     Read::Head(n, ())
@@ -299,7 +300,7 @@ impl<O: Observer> Pairing<O> {
                 Read::Bad => Read::Bad,
             }
         } else {
-            match http1::response(bytes, lines, |head, facts| self.on_response(c, t, side, head, facts, found, at)) {
+            match http1::response(bytes, lines, |head, facts| self.on_response(site, t, head, facts)) {
                 Read::Head(n, after) => {
                     match after {
                         None => {}
@@ -541,9 +542,9 @@ impl<O: Observer> Pairing<O> {
     // --- holes and ends
 
     /// A hole whose turn has come.
-    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
         let half = t.half(side);
-        half.pos = offset.saturating_add(len);
+        half.pos = gap.offset.saturating_add(gap.len);
         half.pass();
         match t.kind {
             Kind::Tls | Kind::Other => {}
@@ -554,17 +555,18 @@ impl<O: Observer> Pairing<O> {
                     half.phase = Phase::Seek(u64::MAX);
                 }
             }
-            Kind::Http => self.gap_in_message(c, t, side, offset, len),
+            Kind::Http => self.gap_in_message(c, t, side, gap),
         }
     }
 
-    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
+        let Gap { offset, len, why } = gap;
         if t.half(side).doubt {
             self.doubt(c, t, side, offset, None);
         }
         match t.half(side).phase {
             Phase::Length(left) => {
-                self.mark_gap(t, side, len.min(left));
+                self.mark_gap(t, side, len.min(left), why);
                 if len < left {
                     t.half(side).phase = Phase::Length(left - len);
                     return;
@@ -576,16 +578,16 @@ impl<O: Observer> Pairing<O> {
             }
             Phase::Chunked(mut chunked) => {
                 if chunked.skip(len) {
-                    self.mark_gap(t, side, len);
+                    self.mark_gap(t, side, len, why);
                     t.half(side).phase = Phase::Chunked(chunked);
                 } else {
-                    self.mark_gap(t, side, 0);
+                    self.mark_gap(t, side, 0, why);
                     self.request_reached(t, side, offset);
                     self.message_ends(c, t, side);
                     self.lose(t, side, true, offset);
                 }
             }
-            Phase::UntilClose => self.mark_gap(t, side, len),
+            Phase::UntilClose => self.mark_gap(t, side, len, why),
             Phase::Head { .. } => {
                 self.drop_straddle(t, side, Bucket::AfterGap);
                 self.lose(t, side, true, offset);

@@ -17,11 +17,21 @@ use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
-use crate::base::{Oddity, Side, Timestamp};
+use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::http1::{Facts, Framing, Notes, request_framing, response_framing};
 use crate::proto::{Fields, RequestHead, ResponseHead, Version};
 use crate::stream::Connection;
+
+/// Where a head was read.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub connection: &'a Connection,
+    pub side: Side,
+    /// Its beginning was found again, not reached.
+    pub found: bool,
+    pub at: Place,
+}
 
 /// Whom a response answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,17 +60,14 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A request's head.
-    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_request(
         &mut self,
-        c: &Connection,
+        site: Site<'_>,
         t: &mut Talk,
-        side: Side,
         head: &RequestHead<'_>,
         facts: &Facts,
-        found: bool,
-        at: Place,
     ) -> Framing {
+        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != (Notes { hosts: 1, ..Notes::default() }) {
             self.note(&facts.notes);
@@ -223,17 +230,14 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A response's head. `None`: an interim one, another head follows.
-    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_response(
         &mut self,
-        c: &Connection,
+        site: Site<'_>,
         t: &mut Talk,
-        side: Side,
         head: &ResponseHead<'_>,
         facts: &Facts,
-        found: bool,
-        at: Place,
     ) -> Option<After> {
+        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != Notes::default() {
             self.note(&facts.notes);
@@ -261,7 +265,7 @@ impl<O: Observer> Pairing<O> {
             if found {
                 self.answers_lost(c, t, at);
             }
-            let after = self.orphan(c, t, side, head, facts, at);
+            let after = self.orphan(site, t, head, facts);
             return Some(if found { After::Lost } else { after });
         };
         let exchange = self.table.get_mut(number);
@@ -287,15 +291,8 @@ impl<O: Observer> Pairing<O> {
     }
 
     #[cold]
-    fn orphan(
-        &mut self,
-        c: &Connection,
-        t: &mut Talk,
-        side: Side,
-        head: &ResponseHead<'_>,
-        facts: &Facts,
-        at: Place,
-    ) -> After {
+    fn orphan(&mut self, site: Site<'_>, t: &mut Talk, head: &ResponseHead<'_>, facts: &Facts) -> After {
+        let Site { connection: c, side, at, .. } = site;
         self.oddities.bump(Oddity::RequestMissing);
         // A hole among the requests is what it answers, if there is one in front.
         if let Some(front) = t.queue.front() {
@@ -460,7 +457,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// `len` bytes are missing from the body that is being received.
-    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64) {
+    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64, why: Missing) {
         // What lies behind the hole cannot be decoded.
         self.stop_decoding(t, side);
         let number = t.half(side).current;
@@ -468,6 +465,9 @@ impl<O: Observer> Pairing<O> {
             return;
         }
         let exchange = self.table.get_mut(number);
+        if why == Missing::Truncated {
+            exchange.partial.add(Partial::CUT);
+        }
         if t.client == Some(side) {
             exchange.partial.add(Partial::REQUEST_GAP);
             exchange.request_body = exchange.request_body.saturating_add(len);

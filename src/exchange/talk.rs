@@ -9,7 +9,7 @@ use super::table::{NOBODY, Queue, UNKNOWN};
 use crate::base::{Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
-use crate::stream::{End, HEADROOM};
+use crate::stream::{End, Gap, HEADROOM};
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ impl Half {
 #[derive(Debug)]
 pub(super) enum Event {
     Data { ts: Timestamp, offset: u64, acked: Option<u64>, bytes: Vec<u8> },
-    Gap { offset: u64, len: u64 },
+    Gap(Gap),
     End { how: End, ts: Timestamp },
 }
 

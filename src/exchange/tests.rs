@@ -1,9 +1,9 @@
 //! The hard cases, as chunks and gaps: a double of the stream floor feeds the pairing, a recorder shows what came out.
 
 use super::{BodyWish, Observer, Outcome, Pairing, Sides};
-use crate::base::{Address, Bucket, FlowKey, Limits, Oddity, Side, Timestamp};
+use crate::base::{Address, Bucket, FlowKey, Limits, Missing, Oddity, Side, Timestamp};
 use crate::proto::{RequestHead, ResponseHead};
-use crate::stream::{Chunk, Close, Connection, Consumer, End, HEADROOM};
+use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// An exchange as it came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -143,7 +143,16 @@ impl Wire {
 
     pub(super) fn gap(&mut self, side: Side, at: u64, len: u64) {
         let talk = self.talk.as_mut().expect("open");
-        self.pairing.gap(&self.connection, talk, side, at, len);
+        self.pairing.gap(&self.connection, talk, side, Gap { offset: at, len, why: Missing::Gap });
+    }
+
+    /// Bytes that were captured, but cut off.
+    fn cut(&mut self, side: Side, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let (offset, len) = (self.sent[side.index()], bytes.as_ref().len() as u64);
+        self.sent[side.index()] += len;
+        let talk = self.talk.as_mut().expect("open");
+        self.pairing.gap(&self.connection, talk, side, Gap { offset, len, why: Missing::Truncated });
+        self
     }
 
     pub(super) fn end(&mut self, side: Side, how: End) -> &mut Self {
@@ -365,6 +374,32 @@ fn hard_case_19_a_gap_in_a_head() {
     w.c(get("/2")).s(&two[..10]).lost(SERVER, &two[10..20]).s(&two[20..]);
     w.c(get("/3")).s(ok("3"));
     assert_eq!(w.short(), ["- 200 no_request", "GET /2 - no_response", "GET /3 200"]);
+}
+
+#[test]
+fn hard_case_29_bodies_cut_by_the_snapshot_length_say_so() {
+    let mut w = Wire::new();
+    let request = post("/1", "0123456789");
+    let (seen, rest) = request.split_at(request.len() - 4);
+    w.c(seen).cut(CLIENT, rest).s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01").cut(SERVER, "2345678");
+    w.c(get("/2")).s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01").lost(SERVER, "2345678");
+    w.c(get("/3"))
+        .s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n01")
+        .cut(SERVER, "2345")
+        .s("678\r\n0\r\n\r\n");
+    w.c(get("/4")).s(ok("4"));
+    let seen = w.close();
+    assert_eq!(
+        seen.iter().map(short).collect::<Vec<_>>(),
+        [
+            "POST /1 200 request_gap,response_gap,cut_by_snaplen",
+            "GET /2 200 response_gap",
+            "GET /3 200 response_gap,cut_by_snaplen",
+            "GET /4 200"
+        ]
+    );
+    assert_eq!(seen[0].bodies, (10, 9));
+    assert_eq!(seen[2].bodies, (0, 9));
 }
 
 #[test]
