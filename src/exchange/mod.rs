@@ -11,6 +11,7 @@
 
 mod observer;
 mod pairing;
+mod quic;
 mod reader;
 mod rules;
 mod table;
@@ -24,4 +25,5 @@ mod tests;
 
 pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};
 pub use pairing::Pairing;
+pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

@@ -10,6 +10,7 @@ mod head;
 pub mod http1;
 mod lenient;
 pub mod probe;
+pub mod quic;
 pub mod tls;
 
 pub use head::{Fields, RequestHead, ResponseHead, Target, Version};
