@@ -83,8 +83,7 @@ impl Wire {
 
     fn send(&mut self, by_client: bool, port: u16, payload: &[u8]) -> Bucket {
         let (client, server) = (Address::v4(CLIENT.0, port), Address::v4(SERVER.0, SERVER.1));
-        let (key, side) =
-            if by_client { FlowKey::new(client, server, 0) } else { FlowKey::new(server, client, 0) };
+        let (key, side) = if by_client { FlowKey::new(client, server, 0) } else { FlowKey::new(server, client, 0) };
         self.now += 1_000_000;
         let datagram = Datagram { ts: Timestamp(self.now), key, side, payload, cut: 0 };
         self.quic.datagram(&mut self.told, &datagram)

@@ -79,8 +79,7 @@ impl Joined {
     pub fn part(&self) -> Option<ClientHello> {
         let (head, rest) = self.front().split_first_chunk::<4>()?;
         let body = rest.get(..length(head));
-        (head[0] == handshake::kind::CLIENT_HELLO)
-            .then(|| ClientHello::read(body.unwrap_or(rest), body.is_some()))
+        (head[0] == handshake::kind::CLIENT_HELLO).then(|| ClientHello::read(body.unwrap_or(rest), body.is_some()))
     }
 }
 
@@ -136,7 +135,8 @@ mod tests {
                 seen[i] = true;
                 prop_assert_eq!(joined.whole().is_some(), seen.iter().all(|s| *s));
             }
-            prop_assert_eq!(joined.whole().and_then(|h| h.sni).as_deref(), Some("api.example"));
+            let name = joined.whole().and_then(|h| h.sni);
+            prop_assert_eq!(name.as_deref(), Some("api.example"));
         }
 
         #[test]

@@ -206,13 +206,19 @@ mod tests {
         let initial = packet(0xc0, 1, &[1, 9, 3, 7, 7, 7]);
         let handshake = packet(0xe0, 1, &[2, 8, 8]);
         let all = [&initial[..], &handshake, &[0x40, 1, 2]].concat();
-        let found: Vec<_> = packets(&all).map(|p| (p.kind, p.destination, p.source, p.packet.len(), p.number)).collect();
+        let found: Vec<_> =
+            packets(&all).map(|p| (p.kind, p.destination, p.source, p.packet.len(), p.number)).collect();
         let (ids, source) = (&[1, 2][..], &[3][..]);
-        assert_eq!(found, [
-            (Kind::Initial, ids, source, initial.len(), initial.len() - 3),
-            (Kind::Handshake, ids, source, handshake.len(), handshake.len() - 2),
-        ]);
-        for (first, kind) in [(0xd0, Kind::Initial), (0xe0, Kind::ZeroRtt), (0xf0, Kind::Handshake), (0xc0, Kind::Retry)] {
+        assert_eq!(
+            found,
+            [
+                (Kind::Initial, ids, source, initial.len(), initial.len() - 3),
+                (Kind::Handshake, ids, source, handshake.len(), handshake.len() - 2),
+            ]
+        );
+        for (first, kind) in
+            [(0xd0, Kind::Initial), (0xe0, Kind::ZeroRtt), (0xf0, Kind::Handshake), (0xc0, Kind::Retry)]
+        {
             let bytes = packet(first, 0x6b33_43cf, &[0, 1, 5]);
             let bytes = if kind == Kind::Initial { bytes } else { packet(first, 0x6b33_43cf, &[1, 5]) };
             assert_eq!(packets(&bytes).next().map(|p| p.kind), Some(kind));
@@ -227,7 +233,8 @@ mod tests {
     #[test]
     fn frames_give_pieces_of_the_handshake() {
         let mut got = Vec::new();
-        let frames = [&[0, 1, 0][..], &[2, 9, 0, 1, 1, 1, 1], &[6, 3, 2, b'a', b'b'], &[0; 9], &[6, 0, 1, b'c'], &[0x1c, 6, 0]];
+        let frames =
+            [&[0, 1, 0][..], &[2, 9, 0, 1, 1, 1, 1], &[6, 3, 2, b'a', b'b'], &[0; 9], &[6, 0, 1, b'c'], &[0x1c, 6, 0]];
         crypto(&frames.concat(), |offset, bytes| got.push((offset, bytes.to_vec())));
         assert_eq!(got, [(3, b"ab".to_vec()), (0, b"c".to_vec())]);
         crypto(&[6, 0, 0x7f, 0xff, 1], |_, _| panic!("longer than the packet"));
