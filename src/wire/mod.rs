@@ -24,3 +24,8 @@ pub use decoder::Decoder;
 pub use mirrored::Copies;
 pub use segment::{Datagram, Frame, LinkType, Segment, TcpFlags};
 pub use tunnel::{Kind, Tunnels};
+
+#[cfg(test)]
+#[path = "../../tests/common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves integration tests and fuzz targets, too")]
+mod wrap;

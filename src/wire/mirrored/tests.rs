@@ -4,11 +4,7 @@ use super::*;
 use crate::base::{Limits, Timestamp};
 use crate::wire::{Decoder, LinkType};
 
-#[path = "../../../tests/common/wrap.rs"]
-#[allow(dead_code, reason = "the file serves integration tests, too")]
-mod wrap;
-
-use wrap::{Made, Wrap};
+use crate::wire::wrap::{self, Made, Wrap};
 
 fn decode(d: &mut Decoder, at: u64, data: &[u8]) {
     let frame = Frame { ts: Timestamp(at), link: LinkType::ETHERNET, data, wire_len: data.len() as u32 };
