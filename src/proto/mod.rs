@@ -7,10 +7,11 @@
 pub mod body;
 pub mod chunked;
 mod head;
+pub mod hpack;
 pub mod http1;
+pub mod http2;
 mod lenient;
 pub mod probe;
-pub mod quic;
 pub mod tls;
 
 pub use head::{Fields, RequestHead, ResponseHead, Target, Version};

@@ -6,6 +6,8 @@
 //! might begin (behind a gap, in a connection picked up midway) and take nothing that is not a full start line.
 //! Never keeps bytes; never looks further than the first line.
 
+use super::http2::is_server_preface;
+
 /// What a direction carries, from its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum First {
@@ -13,7 +15,7 @@ pub enum First {
     Request,
     /// An HTTP/1 response.
     Response,
-    /// The HTTP/2 connection preface (RFC 9113, 3.4).
+    /// The HTTP/2 connection preface (RFC 9113, 3.4): the client's, or the server's, which may come before it.
     Http2,
     /// A TLS record.
     Tls,
@@ -92,6 +94,11 @@ pub fn first(bytes: &[u8]) -> First {
     }
     if bytes[0] == b'P' && (PREFACE.starts_with(bytes) || bytes.starts_with(PREFACE)) {
         return if bytes.len() > 4 { First::Http2 } else { First::More };
+    }
+    match is_server_preface(bytes) {
+        Start::Yes => return First::Http2,
+        Start::More => return First::More,
+        Start::No => {}
     }
     match response_start(bytes) {
         Start::Yes => return First::Response,
