@@ -19,6 +19,8 @@ impl Observer for Count {
         black_box(head.target);
     }
 
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
+
     fn response(&mut self, (): &mut (), head: &ResponseHead<'_>) {
         black_box(head.status);
     }

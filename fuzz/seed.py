@@ -130,6 +130,28 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
 
     # For these, any bytes are a script.
     rng = random.Random(1)
+    # http2: step, then (which side, length, bytes); 248 and above is a hole. The client's preface is there already.
+    def frame(kind, flags, stream, payload=b""):
+        return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
+
+    def talk(*parts):
+        return b"\x07" + b"".join(bytes((side, len(part))) + part for side, part in parts)
+    ask = b"\x82\x86\x44\x02/a\x41\x01h"
+    seed("http2", "requests", talk((0, frame(4, 0, 0) + frame(1, 5, 1, ask) + frame(1, 5, 3, b"\x83\x86\xbf\xbe")),
+         (1, frame(4, 0, 0, b"\x00\x01\x00\x00\x20\x00") + frame(4, 1, 0)),
+         (1, frame(1, 4, 3, b"\x88") + frame(0, 1, 3, b"body") + frame(1, 4, 1, b"\x8d") + frame(0, 9, 1, b"\x01x\x00"))))
+    seed("http2", "trailers", talk((0, frame(1, 4, 1, ask) + frame(0, 1, 1, b"\x00\x00\x00\x00\x01x")),
+         (1, frame(1, 4, 1, b"\x88\x5f\x10application/grpc") + frame(0, 0, 1, b"\x00\x00\x00\x00\x00")),
+         (1, frame(1, 5, 1, b"\x40\x0bgrpc-status\x010"))))
+    seed("http2", "pieces", talk((0, frame(1, 1, 1, ask[:3])), (0, frame(9, 0, 1, ask[3:]) + frame(9, 4, 1)),
+         (1, frame(5, 4, 1, b"\x00\x00\x00\x02" + ask) + frame(3, 0, 1, b"\x00\x00\x00\x08") + frame(7, 0, 0, bytes(8)))))
+    seed("http2", "holes", talk((0, frame(1, 4, 1, ask) + frame(0, 1, 1, b"x" * 20)[:12])) + bytes((248, 10)) +
+         talk((0, frame(1, 5, 3, ask)))[1:] + bytes((248, 30)) + talk((0, frame(1, 5, 5, ask)))[1:])
+    # hpack: how many blocks the late one misses, its bound, then (length, block).
+    blocks = [b"\x82\x86\x84\x41\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff", b"\x82\x86\x84\xbe\x58\x86\xa8\xeb\x10\x64\x9c\xbf",
+              b"\x20\x3f\xe1\x1f\x87\x85\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf\xbe", b"\x10\x01a\x01b\x00\x01c\x00"]
+    for late in range(3):
+        seed("hpack", f"late{late}", bytes((late, 200)) + b"".join(bytes((len(b),)) + b for b in blocks))
     for target in ("reassembly", "http1", "inventory", "restore", "tunnels"):
         for n, size in enumerate((40, 300, 900)):
             seed(target, f"script-{n}", bytes([1]) + rng.randbytes(size))

@@ -37,6 +37,10 @@ impl Observer for Collect {
         Open { row: (head.method.to_owned(), host, text(head.target.bytes()), None, 0), orphan: false }
     }
 
+    fn hidden(&mut self, c: &Connection, sides: Sides, head: &RequestHead<'_>) -> Open {
+        self.request(c, sides, head)
+    }
+
     fn response(&mut self, request: &mut Open, head: &ResponseHead<'_>) {
         request.row.3 = Some(head.status);
     }

@@ -24,6 +24,10 @@ impl Observer for Counter {
         self.requests += 1;
     }
 
+    fn hidden(&mut self, c: &Connection, sides: Sides, head: &RequestHead<'_>) {
+        self.request(c, sides, head);
+    }
+
     fn response(&mut self, (): &mut (), _: &ResponseHead<'_>) {}
 
     fn wants(&self, (): &(), _: bool) -> BodyWish {

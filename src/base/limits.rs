@@ -32,12 +32,20 @@ pub struct Limits {
     pub flow_linger_seconds: u64,
     /// Seconds of packet time a hole is waited for when the peer has not acknowledged past it.
     pub gap_seconds: u64,
-    /// Bytes of an HTTP/1 message head.
+    /// Bytes of a message head: of an HTTP/1 one, of an HTTP/2 header block, and of the fields that it holds.
     pub head_bytes: usize,
-    /// Header lines of an HTTP/1 message.
+    /// Header lines of a message.
     pub header_lines: usize,
     /// Requests of one connection waiting for their responses.
     pub pipelined: usize,
+    /// Streams of one HTTP/2 connection that are not over yet. Servers allow 100 to 250 at a time.
+    pub http2_streams: usize,
+    /// Bytes of one direction's header table (HPACK) that are held. Browsers and servers use 4 to 64 KB.
+    pub hpack_table_bytes: usize,
+    /// Bytes of header tables, and of header blocks that are not whole, of all HTTP/2 connections together.
+    pub http2_bytes: usize,
+    /// Bytes of an HTTP/2 direction that are looked at behind a hole for the place where frames go on.
+    pub http2_search_bytes: u64,
     /// Exchanges that are not over yet, of all connections together. Two for each flow the table may hold.
     pub exchanges: usize,
     /// Bodies whose content coding is being undone at a time. A decoder holds a window of up to 16 MiB.
@@ -46,10 +54,6 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
     pub body_ratio: u32,
-    /// QUIC connections followed at a time.
-    pub quic_flows: usize,
-    /// Bytes of QUIC ClientHellos that are not whole yet, of all connections together.
-    pub quic_bytes: usize,
     /// What is known of the network's tunnels.
     pub tunnels: TunnelSettings,
 }
@@ -85,12 +89,14 @@ impl Default for Limits {
             head_bytes: 128 << 10,
             header_lines: 512,
             pipelined: 128,
+            http2_streams: 1024,
+            hpack_table_bytes: 64 << 10,
+            http2_bytes: 256 << 20,
+            http2_search_bytes: 1 << 20,
             exchanges: 1_000_000,
             body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,
-            quic_flows: 65_536,
-            quic_bytes: 16 << 20,
             tunnels: TunnelSettings::default(),
         }
     }

@@ -58,13 +58,6 @@ oddities! {
     FragmentIncomplete = "fragment_incomplete",
     /// Fragments let go because the fragment table was full.
     FragmentLimit = "fragment_limit",
-    /// Segments that came twice as the same packet: mirrored twice. Estimated from a sample.
-    MirroredTwice = "mirrored_twice",
-    // --- QUIC
-    /// A QUIC connection let go because the table was full.
-    QuicLimit = "quic_limit",
-    /// A QUIC ClientHello that was let go because it was too long, too scattered, or too many were being put together.
-    QuicHelloLimit = "quic_hello_limit",
     // --- TCP
     /// A flow let go because the flow table was full.
     FlowLimit = "flow_limit",
@@ -125,6 +118,25 @@ oddities! {
     BodyLimit = "body_limit",
     /// Requests let go because too many exchanges were open in all connections together.
     ExchangeLimit = "exchange_limit",
+    // --- HTTP/2
+    /// An HTTP/2 direction with a frame or header block that its receiver must refuse; nothing more of it was read.
+    Http2Broken = "http2_broken",
+    /// An HTTP/2 header block that could not be decoded.
+    HpackBad = "hpack_bad",
+    /// A header table made larger than its receiver had allowed.
+    HpackOversized = "hpack_oversized",
+    /// An HTTP/2 head of which unknown header table entries hide the path, the method, the host or the status.
+    HeadHidden = "head_hidden",
+    /// An HTTP/2 header block over the size limit.
+    Http2BlockLimit = "http2_block_limit",
+    /// HTTP/2 requests let go because their connection had too many streams.
+    Http2StreamLimit = "http2_stream_limit",
+    /// Header tables let go because those of all HTTP/2 connections together were too large.
+    Http2BytesLimit = "http2_bytes_limit",
+    /// An HTTP/2 direction given up behind a hole because no place was found where frames go on.
+    Http2SearchLimit = "http2_search_limit",
+    /// HTTP/2 messages on a stream that is over, or that cannot be.
+    Http2Stray = "http2_stray",
     // --- inventory
     /// Observations let go because the inventory held too many services.
     ServiceLimit = "service_limit",

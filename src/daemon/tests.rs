@@ -17,9 +17,6 @@ use crate::base::InventoryLimits;
 use crate::inventory::store::{Freshness, ReadOnly, status as ask_status};
 use crate::inventory::{Inventory, View};
 
-mod faults;
-mod listening;
-
 const CHILD: &str = "SHADOWTAP_TEST_DAEMON";
 /// `panic` or `stuck`: what a thread beside the daemon's own does as soon as there is a file `now`.
 const FAULT: &str = "SHADOWTAP_TEST_FAULT";
@@ -385,6 +382,124 @@ fn an_exchange_open_at_a_kill_is_counted_once_when_it_ends() {
 }
 
 #[test]
+fn a_thread_that_panics_ends_the_daemon_with_all_it_knows_written() {
+    let dir = tempfile::tempdir().unwrap();
+    configure_folder(dir.path());
+    let path = dir.path().join("shadowtap.toml");
+    let slow = fs::read_to_string(&path).unwrap().replace("commit_seconds = 1\n", "commit_seconds = 3600\n");
+    let slow = slow.replace("snapshot_seconds = 2\n", "snapshot_seconds = 3600\n");
+    fs::write(&path, slow).unwrap();
+    Recorder::create(&dir.path().join("in/a.pcap")).write(50);
+    let mut daemon = Daemon::start_as(dir.path(), None, &[], Some("panic"));
+    daemon.wait_for_exchanges("exchanges", 50);
+    assert_eq!(daemon.figure("committed_exchanges"), 0, "nothing is on disk yet");
+    fs::write(dir.path().join("now"), "").unwrap();
+    let status = daemon.child.wait().unwrap();
+    assert_eq!(status.code(), Some(3), "{}", daemon.log());
+    let log = daemon.log();
+    assert!(log.contains("internal error in the thread faulty; please report it"), "{log}");
+    assert!(!log.contains("as the test wants"), "a panic's words may hold anything: {log}");
+    let (seen, store) = view(dir.path());
+    assert_eq!((seen.calls(), store.sensor().exchanges), (50, 50));
+    assert!(store.recovery().unwrap().is_clean());
+    assert_eq!(seen.visibility.captured, seen.visibility.accounted());
+}
+
+#[test]
+fn a_stuck_thread_lets_the_watchdog_starve() {
+    let dir = tempfile::tempdir().unwrap();
+    configure_folder(dir.path());
+    let socket = dir.path().join("notify");
+    let notify = UnixDatagram::bind(&socket).unwrap();
+    let mut daemon = Daemon::start_as(dir.path(), Some(&socket), &[], Some("stuck"));
+    // Fed every quarter of a second while all is well.
+    let fed = |within: Duration| {
+        let end = Instant::now() + within;
+        let mut fed = 0;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|d| !d.is_zero()) {
+            notify.set_read_timeout(Some(left)).unwrap();
+            let mut bytes = [0; 4096];
+            let Ok(n) = notify.recv(&mut bytes) else { break };
+            fed += u32::from(String::from_utf8_lossy(&bytes[..n]).contains("WATCHDOG=1"));
+        }
+        fed
+    };
+    daemon.wait_until("it runs", |d| d.log().contains("running"));
+    assert!(fed(Duration::from_secs(3)) >= 4, "{}", daemon.log());
+    fs::write(dir.path().join("now"), "").unwrap();
+    daemon.wait_until("it is missed", |d| d.log().contains("no progress; the watchdog is not fed"));
+    assert!(daemon.log().contains("faulty"), "{}", daemon.log());
+    // What was sent before is still in the socket.
+    fed(Duration::from_millis(200));
+    assert_eq!(fed(Duration::from_secs(2)), 0, "systemd would end it now");
+    daemon.kill();
+}
+
+/// A small file system of its own; unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path, size: &str) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let options = format!("size={size},mode=700");
+        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(at).status();
+        mount.is_ok_and(|s| s.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_lost_once_there_is_room() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(_small) = Small::mount(&dir.path().join("store"), "8m") else {
+        eprintln!("\n*** skipped: mounting a small file system needs root and `mount` ***\n");
+        return;
+    };
+    configure_folder(dir.path());
+    let mut recorder = Recorder::create(&dir.path().join("in/a.pcap"));
+    let mut daemon = Daemon::start(dir.path(), None);
+    recorder.write(100);
+    daemon.wait_for_exchanges("committed_exchanges", 100);
+    // Something else fills the disk to its last byte.
+    let ballast = dir.path().join("store/ballast");
+    let mut file = File::create(&ballast).unwrap();
+    for size in [1 << 16, 1 << 10, 1] {
+        while file.write_all(&vec![7; size]).is_ok() {}
+    }
+    let mut total = 100;
+    let failing = |d: &Daemon| {
+        let Ok(Some(json)) = ask_status(&d.store) else { return false };
+        serde_json::from_str::<serde_json::Value>(&json).unwrap()["store_failing"] == true
+    };
+    while !failing(&daemon) {
+        assert!(total < 20_000, "a full disk is not noticed\n{}", daemon.log());
+        recorder.write(400);
+        total += 400;
+        daemon.wait_for_exchanges("exchanges", total);
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    let acknowledged = daemon.figure("committed_exchanges");
+    assert!(daemon.log().contains("the store could not be written"), "{}", daemon.log());
+    recorder.write(100);
+    total += 100;
+    daemon.wait_for_exchanges("exchanges", total);
+    assert!(daemon.figure("committed_exchanges") >= acknowledged);
+    drop(file);
+    fs::remove_file(&ballast).unwrap();
+    daemon.wait_for_exchanges("committed_exchanges", total);
+    assert!(!failing(&daemon));
+    assert!(daemon.log().contains("the store is written again"), "{}", daemon.log());
+    assert!(daemon.end().success());
+    let (seen, store) = view(dir.path());
+    assert_eq!((seen.calls(), store.sensor().exchanges), (total, total));
+}
+
+#[test]
 fn a_compressed_file_is_taken_as_soon_as_it_does_not_grow() {
     let dir = tempfile::tempdir().unwrap();
     configure_folder(dir.path());
@@ -495,4 +610,119 @@ fn a_damaged_store_is_told_in_the_log() {
     assert_eq!(daemon.figure("exchanges"), 50, "the snapshot had it all");
     assert!(daemon.end().success());
     assert_eq!(view(dir.path()).0.calls(), 50);
+}
+
+/// Starts a daemon on the loopback interface, has 200 requests sent there, and looks at what it has seen.
+fn is_heard(dir: &Path, user: &str, wrap: &[&str]) {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    configure(dir, &format!("user = \"{user}\"\n[[interface]]\nname = \"lo\"\nfilter = \"tcp port {port}\"\n"));
+    let mut daemon = Daemon::start_as(dir, None, wrap, None);
+    daemon.wait_until("it runs", |d| d.log().contains("running"));
+    std::thread::spawn(move || {
+        for stream in server.incoming() {
+            let mut stream = stream.unwrap();
+            let mut bytes = [0; 2048];
+            while let Ok(n) = stream.read(&mut bytes) {
+                if n == 0 || stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    for n in 0..20 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        for m in 0..10 {
+            write!(stream, "GET /orders/{} HTTP/1.1\r\nHost: live.example\r\n\r\n", n * 10 + m).unwrap();
+            let mut bytes = [0; 2048];
+            let _ = stream.read(&mut bytes).unwrap();
+        }
+    }
+    daemon.wait_for_exchanges("exchanges", 200);
+    // The test harness's own main thread was there before: capabilities belong to threads.
+    let thread = |name: &str| {
+        let tasks = fs::read_dir(format!("/proc/{}/task", daemon.child.id())).unwrap();
+        let mut all = tasks.map(|task| fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+        all.find(|status| status.starts_with(&format!("Name:\t{name}\n"))).unwrap()
+    };
+    let has =
+        |status: &str, line: &str| status.lines().any(|l| l.split_whitespace().collect::<Vec<_>>().join(" ") == line);
+    if !(user.is_empty() && wrap.is_empty()) {
+        // The thread that opens interfaces again may do that one thing, and not at this moment.
+        for (name, permitted) in
+            [("inventory", "0000000000000000"), ("lo", "0000000000000000"), ("opener", "0000000000002000")]
+        {
+            let status = thread(name);
+            for (set, bits) in [("CapPrm", permitted), ("CapEff", "0000000000000000"), ("CapInh", "0000000000000000")] {
+                assert!(has(&status, &format!("{set}: {bits}")), "{set} of {name}: {status}");
+            }
+            assert!(has(&status, "CapAmb: 0000000000000000"), "{status}");
+            assert!(has(&status, "Uid: 65534 65534 65534 65534"), "{status}");
+            assert!(has(&status, "Gid: 65534 65534 65534 65534"), "{status}");
+        }
+    }
+    assert!(daemon.end().success());
+    let (seen, _) = view(dir);
+    assert_eq!(seen.calls(), 200);
+    assert_eq!(seen.services[0].host, "live.example");
+    assert_eq!(seen.visibility.dropped_packets, 0);
+    assert_eq!(seen.visibility.captured, seen.visibility.accounted());
+}
+
+/// Only root may capture and become someone else; `nobody` is 65534 on the systems that we know.
+fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        eprintln!("\n*** skipped: capturing on the loopback interface needs root ***\n");
+    }
+    root
+}
+
+#[test]
+fn a_live_interface_is_heard() {
+    if is_root() {
+        is_heard(tempfile::tempdir().unwrap().path(), "", &[]);
+    }
+}
+
+#[test]
+fn root_becomes_the_named_user_and_still_hears() {
+    if !is_root() {
+        return;
+    }
+    if nix::unistd::User::from_name("nobody").ok().flatten().is_none_or(|u| u.uid.as_raw() != 65_534) {
+        eprintln!("\n*** skipped: there is no user nobody with number 65534 ***\n");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // The store is given away, the way to it only needs to be open.
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    is_heard(dir.path(), "nobody", &[]);
+}
+
+#[test]
+fn cap_net_raw_alone_is_enough() {
+    if !is_root() {
+        return;
+    }
+    let wrap = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=-all,+net_raw",
+        "--ambient-caps=-all,+net_raw",
+        "--bounding-set=-all,+net_raw",
+        "--no-new-privs",
+    ];
+    if !Command::new(wrap[0]).args(&wrap[1..]).arg("true").status().is_ok_and(|s| s.success()) {
+        eprintln!("\n*** skipped: setpriv is not there or may not set capabilities ***\n");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let exe = dir.path().join("daemon");
+    // The build folder may be closed to others.
+    fs::copy(std::env::current_exe().unwrap(), &exe).unwrap();
+    std::os::unix::fs::chown(dir.path(), Some(65_534), Some(65_534)).unwrap();
+    is_heard(dir.path(), "", &wrap);
 }

@@ -8,8 +8,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::exchange::{BodyWish, Observer, Outcome, QuicFlow, Sides};
-use crate::proto::{RequestHead, ResponseHead};
+use crate::exchange::{BodyWish, Observer, Outcome, Sides};
+use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
 /// Parts that the flows are divided into.
@@ -67,6 +67,16 @@ impl<O: Observer> Observer for Valve<O> {
         self.lets_through(connection).then(|| self.inner.request(connection, sides, head))
     }
 
+    fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Self::Request {
+        self.lets_through(connection).then(|| self.inner.hidden(connection, sides, head))
+    }
+
+    fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
+        if let Some(request) = request {
+            self.inner.trailers(request, response, fields);
+        }
+    }
+
     #[inline]
     fn response(&mut self, request: &mut Self::Request, head: &ResponseHead<'_>) {
         if let Some(request) = request {
@@ -95,14 +105,6 @@ impl<O: Observer> Observer for Valve<O> {
             }
             None => self.shed += 1,
         }
-    }
-
-    fn quic_hello(&mut self, flow: &QuicFlow) {
-        self.inner.quic_hello(flow);
-    }
-
-    fn quic_closed(&mut self, flow: &QuicFlow) {
-        self.inner.quic_closed(flow);
     }
 
     #[inline]

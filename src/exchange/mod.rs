@@ -4,14 +4,14 @@
 //! with the reason. A lost response never shifts the pairing of the ones after it; requests whose response is
 //! missing and responses whose request is missing are kept as such. Never keeps a value longer than its exchange.
 //!
-//! Three steps: `pairing` brings the two directions into causal order, `reader` steps each through its messages, `rules`
+//! HTTP/2 is read by `http2`, whose streams name themselves. HTTP/1 takes three steps: `pairing` brings the two directions into causal order, `reader` steps each through its messages, `rules`
 //! decide which response answers which request. After a 101 the bytes are another protocol's: the exchange is over, and
 //! they are accounted as other TCP. Inside a granted CONNECT it is looked anew, one level deep: HTTP there gives
 //! exchanges of its own, TLS is accounted as TLS.
 
+mod http2;
 mod observer;
 mod pairing;
-mod quic;
 mod reader;
 mod rules;
 mod table;
@@ -25,5 +25,4 @@ mod tests;
 
 pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};
 pub use pairing::Pairing;
-pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

@@ -1,8 +1,7 @@
 //! What a reader of exchanges sees.
 
-use super::quic::QuicFlow;
 use crate::base::{Address, Timestamp};
-use crate::proto::{RequestHead, ResponseHead};
+use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
 /// Who asked and who answered.
@@ -25,7 +24,7 @@ impl Partial {
     pub const REQUEST_GAP: Self = Self(1);
     /// A gap fell into the response's body.
     pub const RESPONSE_GAP: Self = Self(1 << 1);
-    /// The snapshot length cut bytes out of a body: the reason for a gap, given beside it.
+    /// The snapshot length cut bytes out of a body.
     pub const CUT: Self = Self(1 << 2);
     /// No response is in the capture.
     pub const NO_RESPONSE: Self = Self(1 << 3);
@@ -38,7 +37,12 @@ impl Partial {
     /// A limit cut it short.
     pub const LIMIT: Self = Self(1 << 7);
 
-    const NAMES: [(Self, &'static str); 8] = [
+    /// The stream was reset (HTTP/2 RST_STREAM) before it was over.
+    pub const RESET: Self = Self(1 << 8);
+    /// Parts of a head are hidden: they are in header table entries (HTTP/2) that are not in the capture.
+    pub const HIDDEN: Self = Self(1 << 9);
+
+    const NAMES: [(Self, &'static str); 10] = [
         (Self::REQUEST_GAP, "request_gap"),
         (Self::RESPONSE_GAP, "response_gap"),
         (Self::CUT, "cut_by_snaplen"),
@@ -47,6 +51,8 @@ impl Partial {
         (Self::REQUEST_ENDED_EARLY, "request_ended_early"),
         (Self::RESPONSE_ENDED_EARLY, "response_ended_early"),
         (Self::LIMIT, "limit"),
+        (Self::RESET, "reset"),
+        (Self::HIDDEN, "hidden"),
     ];
 
     /// No reason: the exchange is whole.
@@ -98,7 +104,7 @@ pub enum BodyWish {
     Decoded,
 }
 
-/// A reader of exchanges. For each request seen there is one [`Observer::request`] and later exactly one
+/// A reader of exchanges. For each request seen there is one [`Observer::request`] (or [`Observer::hidden`]) and later exactly one
 /// [`Observer::finish`]; in between at most one [`Observer::response`]. A response without a request begins with
 /// [`Observer::orphan`] instead.
 pub trait Observer {
@@ -108,8 +114,18 @@ pub trait Observer {
     /// A request's head was read.
     fn request(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Self::Request;
 
+    /// A request's head of which unknown header table entries (HTTP/2) hide the method, the target or the host. What is
+    /// hidden is empty or absent. Such a request says what was asked only in part: whoever counts endpoints leaves it
+    /// out.
+    fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Self::Request;
+
     /// The final response's head was read.
     fn response(&mut self, request: &mut Self::Request, head: &ResponseHead<'_>);
+
+    /// Trailer fields of the request (`response` false) or of its response were read (HTTP/2).
+    fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
+        let _ = (request, response, fields);
+    }
 
     /// Does the observer want the body of this request (`response` false) or of its response (`response` true)?
     fn wants(&self, request: &Self::Request, response: bool) -> BodyWish {
@@ -124,16 +140,6 @@ pub trait Observer {
 
     /// The exchange is over.
     fn finish(&mut self, connection: &Connection, request: Self::Request, outcome: &Outcome);
-
-    /// A QUIC client's hello was read, whole or (at the end of its connection) as far as it was captured.
-    fn quic_hello(&mut self, flow: &QuicFlow) {
-        let _ = flow;
-    }
-
-    /// A QUIC connection is over, or the capture is.
-    fn quic_closed(&mut self, flow: &QuicFlow) {
-        let _ = flow;
-    }
 
     /// A response whose request is not in the capture: its head was read. [`Observer::finish`] follows when it is over.
     fn orphan(&mut self, connection: &Connection, sides: Sides, head: &ResponseHead<'_>) -> Self::Request;

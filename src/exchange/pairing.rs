@@ -10,7 +10,8 @@ use super::observer::Observer;
 use super::table::{Table, UNKNOWN};
 use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
-use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
+use crate::proto::hpack::List;
+use crate::stream::{Chunk, Close, Connection, Consumer, End, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
 const SPARE: usize = 64;
@@ -34,6 +35,10 @@ pub struct Pairing<O: Observer> {
     pub(super) buffered: usize,
     /// Decoders at work.
     pub(super) decoders: usize,
+    /// The fields of a header block, HTTP/2.
+    pub(super) list: List,
+    /// Bytes that all HTTP/2 connections take.
+    pub(super) http2_held: usize,
 }
 
 impl<O: Observer> Pairing<O> {
@@ -48,6 +53,8 @@ impl<O: Observer> Pairing<O> {
             spare: Vec::new(),
             buffered: 0,
             decoders: 0,
+            list: List::new(),
+            http2_held: 0,
         }
     }
 
@@ -69,7 +76,7 @@ impl<O: Observer> Pairing<O> {
     /// Where the bytes of a connection of this kind go.
     pub(super) fn bucket(kind: Kind) -> Bucket {
         match kind {
-            Kind::Http => Bucket::Http,
+            Kind::Http | Kind::Http2 => Bucket::Http,
             Kind::Tls => Bucket::Tls,
             Kind::Probing | Kind::Other => Bucket::OtherTcp,
         }
@@ -155,7 +162,7 @@ impl<O: Observer> Pairing<O> {
                     self.buffered -= bytes.len();
                     self.process(c, t, side, Chunk { ts, offset, acked, bytes: &bytes });
                 }
-                Some(Event::Gap(gap)) => self.process_gap(c, t, side, gap),
+                Some(Event::Gap { offset, len }) => self.process_gap(c, t, side, offset, len),
                 Some(Event::End { how, ts }) => self.process_end(c, t, side, how, ts),
                 None => return,
             }
@@ -173,7 +180,7 @@ impl<O: Observer> Pairing<O> {
             Some(Event::Data { acked: Some(acked), .. }) => reached(peer, acked),
             Some(Event::Data { acked: None, .. } | Event::End { .. }) => true,
             // What was lost caused nothing before what follows it, unless the other side says that it had it.
-            Some(Event::Gap(_)) => {
+            Some(Event::Gap { .. }) => {
                 let wanted = match held.queues[peer.index()].front() {
                     Some(Event::Data { acked: Some(acked), .. }) => !reached(side, acked),
                     _ => false,
@@ -205,7 +212,7 @@ impl<O: Observer> Pairing<O> {
         };
         let asks = client.unwrap_or(Side::Lo);
         if now.is_none() {
-            let gap = |side: &Side| matches!(held.queues[side.index()].front(), Some(Event::Gap(_)));
+            let gap = |side: &Side| matches!(held.queues[side.index()].front(), Some(Event::Gap { .. }));
             if let Some(side) = [asks, asks.peer()].into_iter().find(gap) {
                 return Some((side, None));
             }
@@ -252,9 +259,9 @@ impl<O: Observer> Consumer for Pairing<O> {
         }
     }
 
-    fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, gap: Gap) {
+    fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, offset: u64, len: u64) {
         let held = talk.held.get_or_insert_with(Default::default);
-        held.queues[side.index()].push_back(Event::Gap(gap));
+        held.queues[side.index()].push_back(Event::Gap { offset, len });
         self.release(connection, talk, Some(connection.opened));
     }
 

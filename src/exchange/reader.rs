@@ -7,13 +7,14 @@
 
 use super::observer::{Observer, Partial};
 use super::pairing::Pairing;
-use super::rules::{Fit, Site};
+use super::rules::Fit;
 use super::table::{NOBODY, UNKNOWN};
 use super::talk::{Kind, Phase, Talk};
 use crate::base::{Bucket, Oddity, Side, Timestamp};
 use crate::proto::http1::{self, Framing, Read, find_end};
+use crate::proto::http2::starts_like_frames;
 use crate::proto::probe::{self, First, Start};
-use crate::stream::{Chunk, Connection, End, Gap};
+use crate::stream::{Chunk, Connection, End};
 
 /// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
 const SOCKS_PRELUDE: u64 = 1024;
@@ -26,9 +27,9 @@ pub(super) struct Place {
     pub acked: Option<u64>,
     /// The bytes are a chunk from its beginning.
     pub first: bool,
-    /// [`Half::surely_acked`](super::talk::Half::surely_acked) before these bytes.
+    /// [`Half::acked`](super::talk::Half::acked) before these bytes, or [`UNKNOWN`].
     pub previous: u64,
-    /// `acked` of the chunk that ended the head, or [`UNKNOWN`] (also where that chunk may be another message's).
+    /// `acked` of the chunk that ended the head, or [`UNKNOWN`].
     pub latest: u64,
 }
 
@@ -39,25 +40,17 @@ pub(super) enum After {
     Body(Framing),
     /// 101: another protocol follows, both ways.
     Switched,
+    /// 101: HTTP/2 follows, both ways, and the answer to the request with it.
+    Http2,
     /// CONNECT was granted: anything may follow, both ways.
     Tunnel,
     /// Nothing proves that this is a response and not a body's text: what follows is looked at anew.
     Lost,
 }
 
-/// Might a response with a status of 1xx begin in these bytes, which are not recognised?
-#[cold]
+/// Might a response with a status of 1xx begin here?
 fn may_be_interim(bytes: &[u8]) -> bool {
-    let at = "HTTP/1.1 ".len();
-    probe::response_start(bytes) != Start::No && bytes.get(at).is_none_or(|digit| *digit == b'1')
-        || bytes.windows(at + 1).any(|w| w.starts_with(b"HTTP/1.") && w.ends_with(b" 1"))
-}
-
-/// Whether a chunk of which nobody knows what it is may be of an interim response: `unsure` tells whether the one
-/// before may have been. The status line of a final response, be it real or a body's text, ends that.
-#[cold]
-fn may_go_on_as_interim(unsure: bool, chunk: &[u8]) -> bool {
-    may_be_interim(chunk) || unsure && probe::response_start(chunk) != Start::Yes
+    probe::response_start(bytes) != Start::No && bytes.get("HTTP/1.1 ".len()).is_none_or(|digit| *digit == b'1')
 }
 
 impl<O: Observer> Pairing<O> {
@@ -65,25 +58,29 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
         let half = t.half(side);
         half.pos = chunk.offset + chunk.bytes.len() as u64;
-        let previous = half.surely_acked();
+        let previous = std::mem::replace(&mut half.acked, chunk.acked.unwrap_or(UNKNOWN));
         let mut done = 0;
         if half.doubt {
-            self.doubt(c, t, side, chunk.offset, Some(chunk));
+            self.doubt(c, t, side, chunk.offset, Some(chunk), previous);
         }
         while done < chunk.bytes.len() {
             let rest = &chunk.bytes[done..];
             let offset = chunk.offset + done as u64;
             let latest = chunk.acked.unwrap_or(UNKNOWN);
             let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous, latest };
+            if t.kind == Kind::Http2 {
+                self.http2(c, t, side, rest, chunk.ts);
+                return;
+            }
             if matches!(t.kind, Kind::Tls | Kind::Other) {
                 self.ledger.add(Self::bucket(t.kind), rest.len() as u64);
                 return;
             }
             done += match t.half(side).phase {
-                Phase::Length(left) => self.length(c, t, side, left, rest, at),
+                Phase::Length(left) => self.length(c, t, side, left, rest, at.ts),
                 Phase::Head { found } => self.head(c, t, side, found, rest, at),
-                Phase::Chunked(_) => self.chunked(c, t, side, rest, at),
-                Phase::UntilClose => self.until_close(t, side, rest, at),
+                Phase::Chunked(_) => self.chunked(c, t, side, rest, at.ts),
+                Phase::UntilClose => self.until_close(c, t, side, rest, at.ts),
                 Phase::Resync { gap } => self.resync(c, t, side, gap, rest, at),
                 Phase::Start | Phase::Seek(_) => self.begin(c, t, side, rest, at),
                 Phase::Ended => {
@@ -91,10 +88,6 @@ impl<O: Observer> Pairing<O> {
                     rest.len()
                 }
             };
-        }
-        let half = t.half(side);
-        if half.passing && chunk.bytes.last() == Some(&b'\n') {
-            half.pass();
         }
     }
 
@@ -147,7 +140,6 @@ impl<O: Observer> Pairing<O> {
                 0
             }
             First::More => {
-                t.half(side).unrecognised(at.latest);
                 let s = match straddle {
                     Some(s) => s,
                     None => self.straddle(rest, at, true),
@@ -161,10 +153,14 @@ impl<O: Observer> Pairing<O> {
                 }
                 rest.len()
             }
-            First::Tls | First::Http2 | First::Socks | First::Other => {
+            First::Http2 => {
+                t.half(side).straddle = straddle;
+                self.begins_http2(c, t, side, rest, at.ts);
+                rest.len()
+            }
+            First::Tls | First::Socks | First::Other => {
                 let kind = match verdict {
                     First::Tls => Some(Kind::Tls),
-                    First::Http2 => Some(Kind::Other),
                     _ if verdict == First::Other && true_start => Some(Kind::Other),
                     _ => None,
                 };
@@ -184,10 +180,8 @@ impl<O: Observer> Pairing<O> {
                         t.half(side.peer()).phase = Phase::Seek(look);
                         self.drop_straddle(t, side.peer(), Bucket::OtherTcp);
                     }
-                    if look == u64::MAX {
-                        t.half(side).unrecognised(at.latest);
-                    } else {
-                        t.half(side).recognised(at.latest);
+                    if t.half(side).phase == Phase::Seek(u64::MAX) {
+                        t.half(side).acked = at.previous;
                     }
                     if t.half(side).phase == Phase::Start {
                         t.half(side).phase = Phase::Seek(look);
@@ -208,8 +202,13 @@ impl<O: Observer> Pairing<O> {
             (Start::Yes, _) => First::Request,
             (_, Start::Yes) => First::Response,
             _ if probe::tls_record(bytes) => First::Tls,
-            (Start::No, Start::No) => match probe::first(bytes) {
-                First::Http2 => First::Http2,
+            (Start::No, Start::No) if bytes.first() == Some(&b'P') && probe::first(bytes) == First::Http2 => {
+                First::Http2
+            }
+            (Start::No, Start::No) => match starts_like_frames(bytes) {
+                Start::Yes => First::Http2,
+                // A single frame's header is no proof, but a reason to wait for more.
+                Start::More if bytes.len() >= 9 => First::More,
                 _ => First::Other,
             },
             _ => First::More,
@@ -289,9 +288,8 @@ impl<O: Observer> Pairing<O> {
 
     fn read(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, bytes: &[u8], at: Place) -> Read<()> {
         let lines = self.limits.header_lines;
-        let site = Site { connection: c, side, found, at };
         if t.client == Some(side) {
-            match http1::request(bytes, lines, |head, facts| self.on_request(site, t, head, facts)) {
+            match http1::request(bytes, lines, |head, facts| self.on_request(c, t, side, head, facts, found, at)) {
                 Read::Head(n, framing) => {
                     self.body_follows(c, t, side, framing);
                     Read::Head(n, ())
@@ -300,7 +298,7 @@ impl<O: Observer> Pairing<O> {
                 Read::Bad => Read::Bad,
             }
         } else {
-            match http1::response(bytes, lines, |head, facts| self.on_response(site, t, head, facts)) {
+            match http1::response(bytes, lines, |head, facts| self.on_response(c, t, side, head, facts, found, at)) {
                 Read::Head(n, after) => {
                     match after {
                         None => {}
@@ -309,9 +307,10 @@ impl<O: Observer> Pairing<O> {
                             self.mark(t, side, Partial::RESPONSE_GAP);
                             self.message_ends(c, t, side);
                             self.lose(t, side, true, at.offset);
-                            t.half(side).unsure = at.latest == UNKNOWN;
+                            t.half(side).unsure = false;
                         }
                         Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
+                        Some(After::Http2) => self.leave_http_for_http2(c, t, side),
                         Some(After::Tunnel) => {
                             let kind = if t.nested { Kind::Other } else { Kind::Probing };
                             self.leave_http(c, t, side, kind);
@@ -357,6 +356,19 @@ impl<O: Observer> Pairing<O> {
         t.kind = kind;
     }
 
+    /// A 101 that grants HTTP/2: the exchange goes on there.
+    #[cold]
+    fn leave_http_for_http2(&mut self, c: &Connection, t: &mut Talk, server: Side) {
+        let number = std::mem::replace(&mut t.half(server).current, NOBODY);
+        if t.half(server.peer()).current == number {
+            self.mark(t, server.peer(), Partial::REQUEST_ENDED_EARLY);
+            t.half(server.peer()).current = NOBODY;
+            self.message_ends(c, t, server.peer());
+        }
+        self.leave_http(c, t, server, Kind::Http2);
+        self.upgrades_to_http2(t, server, number);
+    }
+
     /// Copies the beginning of a head that is not whole.
     #[cold]
     fn straddle(&mut self, rest: &[u8], at: Place, unproven: bool) -> Box<super::talk::Straddle> {
@@ -394,7 +406,7 @@ impl<O: Observer> Pairing<O> {
             match start {
                 Start::Yes => s.unproven = false,
                 Start::More if s.bytes.len() <= self.limits.head_bytes => {
-                    t.half(side).unrecognised(at.latest);
+                    t.half(side).acked = at.previous;
                     t.half(side).straddle = Some(s);
                     return take;
                 }
@@ -416,13 +428,12 @@ impl<O: Observer> Pairing<O> {
             }
             s.scanned = s.bytes.len();
             if found && t.client != Some(side) {
-                t.half(side).unrecognised(at.latest);
+                t.half(side).acked = at.previous;
             }
             t.half(side).straddle = Some(s);
             return take;
         };
-        // What was found may be a body's text, and an interim response may follow it.
-        let latest = if found && may_be_interim(&s.bytes[1..]) { UNKNOWN } else { at.latest };
+        let latest = if found && at.first && may_be_interim(rest) { UNKNOWN } else { at.latest };
         let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true, previous: UNKNOWN, latest };
         let read = self.read(c, t, side, found, &s.bytes[..end], first);
         let consumed = match read {
@@ -474,10 +485,10 @@ impl<O: Observer> Pairing<O> {
     // --- bodies
 
     #[inline]
-    fn length(&mut self, c: &Connection, t: &mut Talk, side: Side, left: u64, rest: &[u8], at: Place) -> usize {
+    fn length(&mut self, c: &Connection, t: &mut Talk, side: Side, left: u64, rest: &[u8], ts: Timestamp) -> usize {
         let n = left.min(rest.len() as u64);
         self.ledger.add(Bucket::Http, n);
-        self.body(t, side, &rest[..n as usize], at);
+        self.body(t, side, &rest[..n as usize], ts);
         if n == left {
             self.message_ends(c, t, side);
         } else {
@@ -486,12 +497,12 @@ impl<O: Observer> Pairing<O> {
         n as usize
     }
 
-    fn chunked(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], at: Place) -> usize {
+    fn chunked(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
         let Phase::Chunked(mut chunked) = t.half(side).phase else { return 0 };
         match chunked.step(rest) {
             Ok(step) => {
                 self.ledger.add(Bucket::Http, step.consumed as u64);
-                self.body(t, side, step.data, at);
+                self.body(t, side, step.data, ts);
                 t.half(side).phase = Phase::Chunked(chunked);
                 if chunked.is_done() {
                     let end = t.half(side).pos - (rest.len() - step.consumed) as u64;
@@ -512,19 +523,20 @@ impl<O: Observer> Pairing<O> {
         }
     }
 
-    fn until_close(&mut self, t: &mut Talk, side: Side, rest: &[u8], at: Place) -> usize {
+    fn until_close(&mut self, _: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
         self.ledger.add(Bucket::Http, rest.len() as u64);
-        self.body(t, side, rest, at);
+        self.body(t, side, rest, ts);
         rest.len()
     }
 
     /// A response that may be over before its framing says so is over when the client, having received exactly so far,
     /// has asked the next thing, and (unless what follows is lost) the next response begins right here.
     #[cold]
-    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>) {
-        // What is taken for a body need not be one.
-        let half = t.half(side);
-        half.unsure = next.is_none_or(|chunk| may_go_on_as_interim(half.unsure, chunk.bytes));
+    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>, previous: u64) {
+        if next.is_some_and(|chunk| chunk.acked != Some(previous) && may_be_interim(chunk.bytes)) {
+            // Taken for a body.
+            t.half(side).acked = UNKNOWN;
+        }
         let Some(front) = t.queue.front().map(|front| self.table.get(front)) else { return };
         let asked = !front.is_hole() && front.acked == offset;
         let begins = match next {
@@ -542,10 +554,9 @@ impl<O: Observer> Pairing<O> {
     // --- holes and ends
 
     /// A hole whose turn has come.
-    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
+    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
         let half = t.half(side);
-        half.pos = gap.offset.saturating_add(gap.len);
-        half.pass();
+        half.pos = offset.saturating_add(len);
         match t.kind {
             Kind::Tls | Kind::Other => {}
             Kind::Probing => {
@@ -555,18 +566,18 @@ impl<O: Observer> Pairing<O> {
                     half.phase = Phase::Seek(u64::MAX);
                 }
             }
-            Kind::Http => self.gap_in_message(c, t, side, gap),
+            Kind::Http => self.gap_in_message(c, t, side, offset, len),
+            Kind::Http2 => self.http2_gap(c, t, side, len),
         }
     }
 
-    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
-        let Gap { offset, len, why } = gap;
+    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
         if t.half(side).doubt {
-            self.doubt(c, t, side, offset, None);
+            self.doubt(c, t, side, offset, None, UNKNOWN);
         }
         match t.half(side).phase {
             Phase::Length(left) => {
-                self.mark_gap(t, side, len.min(left), why);
+                self.mark_gap(t, side, len.min(left));
                 if len < left {
                     t.half(side).phase = Phase::Length(left - len);
                     return;
@@ -578,16 +589,16 @@ impl<O: Observer> Pairing<O> {
             }
             Phase::Chunked(mut chunked) => {
                 if chunked.skip(len) {
-                    self.mark_gap(t, side, len, why);
+                    self.mark_gap(t, side, len);
                     t.half(side).phase = Phase::Chunked(chunked);
                 } else {
-                    self.mark_gap(t, side, 0, why);
+                    self.mark_gap(t, side, 0);
                     self.request_reached(t, side, offset);
                     self.message_ends(c, t, side);
                     self.lose(t, side, true, offset);
                 }
             }
-            Phase::UntilClose => self.mark_gap(t, side, len, why),
+            Phase::UntilClose => self.mark_gap(t, side, len),
             Phase::Head { .. } => {
                 self.drop_straddle(t, side, Bucket::AfterGap);
                 self.lose(t, side, true, offset);
@@ -625,18 +636,18 @@ impl<O: Observer> Pairing<O> {
             && if is_client { Self::request_may_begin(t, side, at) } else { self.fit(t, at) != Fit::No };
         if !proven {
             let half = t.half(side);
-            half.unsure = !is_client && may_go_on_as_interim(half.unsure, rest);
-            if half.unsure {
-                half.unrecognised(at.latest);
-            } else {
-                half.recognised(at.latest);
+            if !is_client && may_be_interim(rest) && at.acked != Some(at.previous) {
+                // The client may be about to send the rest of its request.
+                half.acked = UNKNOWN;
+            } else if half.unsure {
+                half.acked = at.previous;
             }
             self.ledger.add(if gap { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
             return rest.len();
         }
         if !is_client {
             // Whether this is an interim response shows only when its head is whole.
-            t.half(side).unrecognised(at.latest);
+            t.half(side).acked = at.previous;
         }
         t.half(side).phase = Phase::Head { found: true };
         if start == Start::More {
@@ -648,6 +659,10 @@ impl<O: Observer> Pairing<O> {
 
     /// The end of a direction.
     pub(super) fn process_end(&mut self, c: &Connection, t: &mut Talk, side: Side, how: End, _: Timestamp) {
+        if t.kind == Kind::Http2 {
+            t.half(side).phase = Phase::Ended;
+            return self.http2_end(c, t, side);
+        }
         self.direction_ends(c, t, side, how == End::Fin);
         if t.client == Some(side.peer()) && t.kind == Kind::Http {
             // No response will come any more.
@@ -672,6 +687,9 @@ impl<O: Observer> Pairing<O> {
 
     /// The connection is gone.
     pub(super) fn process_close(&mut self, c: &Connection, t: &mut Talk, _: Timestamp) {
+        if t.kind == Kind::Http2 {
+            return self.http2_close(c, t);
+        }
         for side in [Side::Lo, Side::Hi] {
             if t.half(side).phase != Phase::Ended {
                 self.direction_ends(c, t, side, false);

@@ -17,21 +17,11 @@ use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
-use crate::base::{Missing, Oddity, Side, Timestamp};
+use crate::base::{Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::http1::{Facts, Framing, Notes, request_framing, response_framing};
 use crate::proto::{Fields, RequestHead, ResponseHead, Version};
 use crate::stream::Connection;
-
-/// Where a head was read.
-#[derive(Clone, Copy)]
-pub(super) struct Site<'a> {
-    pub connection: &'a Connection,
-    pub side: Side,
-    /// Its beginning was found again, not reached.
-    pub found: bool,
-    pub at: Place,
-}
 
 /// Whom a response answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +32,14 @@ pub(super) enum Fit {
     Orphan,
     /// Nobody: no response begins here.
     No,
+}
+
+/// Does the Upgrade field name this protocol (RFC 9110, 7.8)?
+fn names_protocol(fields: Fields<'_>, name: &[u8]) -> bool {
+    fields
+        .all("upgrade")
+        .flat_map(|value| value.split(|b| *b == b','))
+        .any(|p| p.trim_ascii().eq_ignore_ascii_case(name))
 }
 
 impl<O: Observer> Pairing<O> {
@@ -60,14 +58,17 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A request's head.
+    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_request(
         &mut self,
-        site: Site<'_>,
+        c: &Connection,
         t: &mut Talk,
+        side: Side,
         head: &RequestHead<'_>,
         facts: &Facts,
+        found: bool,
+        at: Place,
     ) -> Framing {
-        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != (Notes { hosts: 1, ..Notes::default() }) {
             self.note(&facts.notes);
@@ -125,7 +126,6 @@ impl<O: Observer> Pairing<O> {
         let half = t.half(side);
         half.current = number;
         half.unsure = false;
-        half.recognised(at.latest);
         if wish == BodyWish::Decoded && framing != Framing::Length(0) {
             self.decode(t, side, head.fields);
         }
@@ -230,14 +230,17 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A response's head. `None`: an interim one, another head follows.
+    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_response(
         &mut self,
-        site: Site<'_>,
+        c: &Connection,
         t: &mut Talk,
+        side: Side,
         head: &ResponseHead<'_>,
         facts: &Facts,
+        found: bool,
+        at: Place,
     ) -> Option<After> {
-        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != Notes::default() {
             self.note(&facts.notes);
@@ -246,7 +249,7 @@ impl<O: Observer> Pairing<O> {
         let interim = matches!(head.status, 100..=199) && head.status != 101;
         if interim {
             // What the client sends next is the rest of its request, not the next one.
-            t.half(side).pass();
+            t.half(side).acked = UNKNOWN;
             if fit == Fit::Oldest
                 && let Some(front) = t.queue.front()
             {
@@ -256,18 +259,20 @@ impl<O: Observer> Pairing<O> {
             }
             return None;
         }
-        t.half(side).unsure = false;
-        if at.latest != UNKNOWN {
-            t.half(side).recognised(at.latest);
-        }
+        t.half(side).acked = at.latest;
         let number = if fit == Fit::Oldest { t.queue.pop(&mut self.table) } else { None };
         let Some(number) = number else {
             if found {
                 self.answers_lost(c, t, at);
             }
-            let after = self.orphan(site, t, head, facts);
+            let after = self.orphan(c, t, side, head, facts, at);
             return Some(if found { After::Lost } else { after });
         };
+        t.half(side).unsure = false;
+        if head.status == 101 && names_protocol(head.fields, b"h2c") {
+            t.half(side).current = number;
+            return Some(After::Http2);
+        }
         let exchange = self.table.get_mut(number);
         exchange.answered_at = Some(at.ts);
         let (is_head, is_connect) = (exchange.head, exchange.connect);
@@ -291,8 +296,15 @@ impl<O: Observer> Pairing<O> {
     }
 
     #[cold]
-    fn orphan(&mut self, site: Site<'_>, t: &mut Talk, head: &ResponseHead<'_>, facts: &Facts) -> After {
-        let Site { connection: c, side, at, .. } = site;
+    fn orphan(
+        &mut self,
+        c: &Connection,
+        t: &mut Talk,
+        side: Side,
+        head: &ResponseHead<'_>,
+        facts: &Facts,
+        at: Place,
+    ) -> After {
         self.oddities.bump(Oddity::RequestMissing);
         // A hole among the requests is what it answers, if there is one in front.
         if let Some(front) = t.queue.front() {
@@ -351,13 +363,8 @@ impl<O: Observer> Pairing<O> {
 
     /// Body bytes of the message that is being received.
     #[inline]
-    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], at: Place) {
+    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], ts: Timestamp) {
         let half = &mut t.halves[side.index()];
-        if half.unsure {
-            half.unrecognised(at.latest);
-        } else {
-            half.recognised(at.latest);
-        }
         let Some(exchange) = (half.current != NOBODY).then(|| self.table.get_mut(half.current)) else { return };
         let response = t.client != Some(side);
         if response {
@@ -365,9 +372,9 @@ impl<O: Observer> Pairing<O> {
         } else {
             exchange.request_body += bytes.len() as u64;
             if exchange.answered_at.is_none() {
-                exchange.asked = Some(at.ts);
+                exchange.asked = Some(ts);
                 // The client may have received an interim response since.
-                exchange.acked = at.latest;
+                exchange.acked = half.acked;
             }
         }
         if half.decoder.is_some() {
@@ -457,7 +464,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// `len` bytes are missing from the body that is being received.
-    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64, why: Missing) {
+    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64) {
         // What lies behind the hole cannot be decoded.
         self.stop_decoding(t, side);
         let number = t.half(side).current;
@@ -465,9 +472,6 @@ impl<O: Observer> Pairing<O> {
             return;
         }
         let exchange = self.table.get_mut(number);
-        if why == Missing::Truncated {
-            exchange.partial.add(Partial::CUT);
-        }
         if t.client == Some(side) {
             exchange.partial.add(Partial::REQUEST_GAP);
             exchange.request_body = exchange.request_body.saturating_add(len);
@@ -501,7 +505,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     #[inline]
-    fn finish(&mut self, c: &Connection, number: u32) {
+    pub(super) fn finish(&mut self, c: &Connection, number: u32) {
         let exchange = self.table.get_mut(number);
         let latency = match (exchange.asked, exchange.answered_at) {
             (Some(asked), Some(answered)) => answered.0.checked_sub(asked.0),

@@ -203,7 +203,8 @@ impl<S: Sink> Observer for Watch<S> {
 
     #[inline]
     fn request(&mut self, _: &Connection, sides: Sides, head: &RequestHead<'_>) -> Ticket {
-        if head.method == "CONNECT" {
+        // With a path it is a request for a resource that speaks another protocol (RFC 8441, 4).
+        if head.method == "CONNECT" && head.target.bytes().first() != Some(&b'/') {
             return Ticket(NOTHING);
         }
         let index = self.take_slot();
@@ -230,6 +231,11 @@ impl<S: Sink> Observer for Watch<S> {
             slot.observe(outcome, &mut self.sink);
             self.free.push(request.0);
         }
+    }
+
+    /// Who does not know what was asked cannot say which endpoint it was: counted by floor 4 as `head_hidden`.
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) -> Ticket {
+        Ticket(NOTHING)
     }
 
     fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) -> Ticket {

@@ -15,6 +15,8 @@ use crate::proto::{Fields, RequestHead, ResponseHead};
 pub(super) struct Record {
     client: Address,
     server: Address,
+    /// The request is in the capture.
+    asked: bool,
     method: Option<String>,
     host: Option<String>,
     uri: Option<String>,
@@ -60,9 +62,11 @@ impl Record {
             false => (mask::method(&method), host.map(|h| mask::authority(&h)), mask::target(&uri)),
         };
         Self {
-            method: Some(method),
+            // Empty is hidden: neither can be.
+            method: Some(method).filter(|m| !m.is_empty()),
             host,
-            uri: Some(uri),
+            uri: Some(uri).filter(|u| !u.is_empty()),
+            asked: true,
             head_bytes: [head.size, 0],
             coded: [is_coded(head.fields), false],
             ..Self::empty(sides, head.version.as_str())
@@ -79,6 +83,7 @@ impl Record {
         Self {
             client: sides.client,
             server: sides.server,
+            asked: false,
             method: None,
             host: None,
             uri: None,
@@ -106,7 +111,7 @@ impl Record {
     /// The line, without a newline. `most` is the number of decoded bytes that are looked at. What only the end of an
     /// exchange tells is null while it is open.
     pub(super) fn line(&self, most: u64) -> serde_json::Result<String> {
-        let asked = self.method.is_some();
+        let asked = self.asked;
         let answered = self.status.is_some();
         let Some(outcome) = &self.outcome else { return serde_json::to_string(&self.open(asked, answered)) };
         let wire = [outcome.request_body, outcome.response_body];

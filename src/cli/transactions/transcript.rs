@@ -81,6 +81,10 @@ impl<W: Write> Observer for Transcript<W> {
         self.begin(record)
     }
 
+    fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> u64 {
+        self.request(connection, sides, head)
+    }
+
     fn response(&mut self, request: &mut u64, head: &ResponseHead<'_>) {
         if let Some(record) = self.window.get_mut(*request) {
             record.response(head);

@@ -59,8 +59,6 @@ pub struct Listener {
     /// Keep no bytes, only count.
     pub deaf: bool,
     pub gap_bytes: u64,
-    /// Of those, bytes that the snapshot length cut off.
-    pub cut_bytes: u64,
 }
 
 impl Listener {
@@ -107,13 +105,9 @@ impl Consumer for Listener {
         told.acked.push((chunk.offset, chunk.acked));
     }
 
-    fn gap(&mut self, connection: &Connection, state: &mut u64, side: Side, gap: Gap) {
-        let Gap { offset, len, why } = gap;
+    fn gap(&mut self, connection: &Connection, state: &mut u64, side: Side, offset: u64, len: u64) {
         assert_eq!(*state, connection.id);
         self.gap_bytes += len;
-        if why == Missing::Truncated {
-            self.cut_bytes += len;
-        }
         let deaf = self.deaf;
         let told = self.at(connection, side, offset, len);
         if !deaf {

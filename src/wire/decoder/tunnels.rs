@@ -6,7 +6,11 @@ use super::*;
 use crate::base::Side;
 use crate::wire::{Kind, LinkType};
 
-use crate::wire::wrap::{self, Made, WRAPS, Wrap};
+#[path = "../../../tests/common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves integration tests, too")]
+mod wrap;
+
+use wrap::{Made, WRAPS, Wrap};
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 50_000);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
