@@ -334,7 +334,7 @@ impl<O: Observer> Pairing<O> {
                 let of_client = t.client != Some(side);
                 let mut at = 0;
                 while let Some(stream) = links.streams.get(at) {
-                    let theirs = !stream.id.is_multiple_of(2) == of_client;
+                    let theirs = stream.id.is_multiple_of(2) != of_client;
                     if theirs && stream.id > last && !stream.headed {
                         self.abandon(c, links, at, Partial::default());
                     } else {
