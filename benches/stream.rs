@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::base::{Address, FlowKey, Limits, Side, Timestamp};
-use shadowtap::stream::{Chunk, Close, Connection, Consumer, End, Table};
+use shadowtap::stream::{Chunk, Close, Connection, Consumer, End, Gap, Table};
 use shadowtap::wire::{Segment, TcpFlags};
 
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Consumer for Count {
         *state += chunk.bytes.len() as u64;
     }
 
-    fn gap(&mut self, _: &Connection, _: &mut u64, _: Side, _: u64, _: u64) {}
+    fn gap(&mut self, _: &Connection, _: &mut u64, _: Side, _: Gap) {}
 
     fn end(&mut self, _: &Connection, _: &mut u64, _: Side, _: End, _: Timestamp) {}
 

@@ -5,28 +5,35 @@
 //! fails: what cannot be read is counted.
 
 use crate::base::{Ledger, Limits, Oddities, Timestamp};
-use crate::exchange::{Observer, Pairing};
+use crate::exchange::{Observer, Pairing, Quic};
 use crate::stream::Table;
-use crate::wire::{Decoder, Frame};
+use crate::wire::{Copies, Decoder, Frame, Tunnels};
 
 /// Decoder, connection table and pairing, joined.
 pub struct Pipeline<O: Observer> {
     decoder: Decoder,
     table: Table<Pairing<O>>,
     pairing: Pairing<O>,
+    quic: Quic,
 }
 
 impl<O: Observer> Pipeline<O> {
     /// A way that ends at this observer.
     pub fn new(observer: O, limits: &Limits) -> Self {
-        Self { decoder: Decoder::new(limits), table: Table::new(limits), pairing: Pairing::new(observer, limits) }
+        Self {
+            decoder: Decoder::new(limits),
+            table: Table::new(limits),
+            pairing: Pairing::new(observer, limits),
+            quic: Quic::new(limits),
+        }
     }
 
     /// The next frame.
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        if let Some(segment) = self.decoder.decode(frame) {
-            self.table.segment(&mut self.pairing, &segment);
+        let Self { decoder, table, pairing, quic } = self;
+        if let Some(segment) = decoder.decode_with(frame, |datagram| quic.datagram(&mut pairing.observer, datagram)) {
+            table.segment(pairing, &segment);
         }
     }
 
@@ -39,6 +46,7 @@ impl<O: Observer> Pipeline<O> {
     pub fn finish(&mut self) {
         self.decoder.finish();
         self.table.finish(&mut self.pairing);
+        self.quic.finish(&mut self.pairing.observer);
     }
 
     /// Where the bytes went so far.
@@ -51,10 +59,21 @@ impl<O: Observer> Pipeline<O> {
 
     /// What was strange so far.
     pub fn oddities(&self) -> Oddities {
-        let mut sum = self.decoder.oddities.clone();
+        let mut sum = self.decoder.strange();
+        sum.merge(&self.quic.oddities);
         sum.merge(&self.table.oddities);
         sum.merge(&self.pairing.oddities);
         sum
+    }
+
+    /// The tags and tunnels that were met so far.
+    pub fn tunnels(&self) -> &Tunnels {
+        &self.decoder.tunnels
+    }
+
+    /// What is known so far of packets that are mirrored twice.
+    pub fn copies(&self) -> Copies {
+        self.decoder.copies()
     }
 
     /// TCP connections that are followed at the moment.

@@ -68,10 +68,7 @@ fn run(pieces: &[Piece], lost: impl Fn(usize) -> bool) -> Vec<(String, Option<u1
     let mut send = |n: usize, side, seq: usize, ack: Option<usize>, flags: u8, payload: &[u8]| {
         let flags = TcpFlags(flags | if ack.is_some() { TcpFlags::ACK } else { 0 });
         let ack = ack.unwrap_or(0) as u32;
-        table.segment(
-            &mut pairing,
-            &Segment { ts: time(n as u64 * 1000), key, side, seq: seq as u32, ack, flags, payload, cut: 0 },
-        );
+        table.segment(&mut pairing, &Segment { ts: time(n as u64 * 1000), key, side, seq: seq as u32, ack, flags, payload, cut: 0 });
     };
     send(0, client, 0, None, TcpFlags::SYN, &[]);
     send(1, client.peer(), 0, Some(1), TcpFlags::SYN, &[]);
@@ -149,8 +146,7 @@ fn body(out: &mut Vec<u8>, choices: &mut Choices<'_>, any: bool, evil: bool) {
         out.extend_from_slice(b"\r\n");
         return;
     }
-    let text: &[u8] =
-        if evil { b"GET /evil HTTP/1.1\r\nHost: e\r\n\r\nHTTP/1.1 299 Evil\r\n\r\n" } else { b"{\"a\": [1, 2]}, " };
+    let text: &[u8] = if evil { b"GET /evil HTTP/1.1\r\nHost: e\r\n\r\nHTTP/1.1 299 Evil\r\n\r\n" } else { b"{\"a\": [1, 2]}, " };
     let len = choices.below(900);
     let bytes: Vec<u8> = text.iter().copied().cycle().take(len).collect();
     if choices.u8() & 1 == 0 {
@@ -177,12 +173,7 @@ fn conversation(choices: &mut Choices<'_>) {
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let n = (1 + choices.below(700)).min(rest.len());
-            pieces.push(Piece {
-                side,
-                offset: sent[side.index()],
-                bytes: rest[..n].to_vec(),
-                acked: sent[side.peer().index()],
-            });
+            pieces.push(Piece { side, offset: sent[side.index()], bytes: rest[..n].to_vec(), acked: sent[side.peer().index()] });
             sent[side.index()] += n;
             rest = &rest[n..];
         }

@@ -3,10 +3,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shadowtap::base::{Limits, Side, Timestamp};
+use shadowtap::base::{Limits, Missing, Side, Timestamp};
 use shadowtap::exchange::{Observer, Outcome, Pairing, Sides};
 use shadowtap::proto::{RequestHead, ResponseHead};
-use shadowtap::stream::{Chunk, Close, Connection, Consumer};
+use shadowtap::stream::{Chunk, Close, Connection, Consumer, Gap};
 use shadowtap_fuzz::{Choices, flow, time};
 
 #[derive(Default)]
@@ -59,7 +59,8 @@ fn play(pieces: &[Piece<'_>], step: usize) -> Vec<String> {
         let offset = &mut offsets[side.index()];
         match piece {
             Err(len) => {
-                pairing.gap(&connection, &mut talk, *side, *offset, *len);
+                let gap = Gap { offset: *offset, len: *len, why: Missing::Gap };
+                pairing.gap(&connection, &mut talk, *side, gap);
                 *offset += len;
             }
             Ok(bytes) => {

@@ -12,21 +12,8 @@ use shadowtap::wire::file::Reader;
 fn scan(data: &[u8]) -> Option<(View, Ledger)> {
     let mut reader = Reader::open("capture", data).ok()?;
     // Small limits, so that each is reached by small files.
-    let limits = Limits {
-        flows: 3,
-        flow_buffer_bytes: 2000,
-        total_buffer_bytes: 3000,
-        head_bytes: 600,
-        pipelined: 3,
-        ..Limits::default()
-    };
-    let kept = InventoryLimits {
-        services: 3,
-        endpoints_per_service: 5,
-        endpoints: 8,
-        words_per_place: 4,
-        ..InventoryLimits::default()
-    };
+    let limits = Limits { flows: 3, flow_buffer_bytes: 2000, total_buffer_bytes: 3000, head_bytes: 600, pipelined: 3, ..Limits::default() };
+    let kept = InventoryLimits { services: 3, endpoints_per_service: 5, endpoints: 8, words_per_place: 4, ..InventoryLimits::default() };
     let mut pipeline = Pipeline::new(Watch::new(Inventory::new(kept), Key::FIXED), &limits);
     while let Ok(Some(frame)) = reader.next() {
         pipeline.frame(&frame);

@@ -70,8 +70,7 @@ impl Wire {
 
 /// Segments of any offset within a window, in any order, with any acknowledgement.
 fn any_order(choices: &mut Choices<'_>) {
-    let limits =
-        Limits { flow_buffer_bytes: 8192, flow_buffer_segments: 16, total_buffer_bytes: 16384, ..Limits::default() };
+    let limits = Limits { flow_buffer_bytes: 8192, flow_buffer_segments: 16, total_buffer_bytes: 16384, ..Limits::default() };
     let mut wire = Wire::new(choices, &limits);
     let mut frontier = [0u32; 2];
     while !choices.is_empty() {

@@ -15,8 +15,7 @@ use wrap::{Made, WRAPS};
 fuzz_target!(|data: &[u8]| {
     let mut choices = Choices(data);
     let flags = choices.u8();
-    let tunnels =
-        TunnelSettings { vlan_in_key: flags & 1 != 0, vni_in_key: flags & 2 != 0, ..TunnelSettings::default() };
+    let tunnels = TunnelSettings { vlan_in_key: flags & 1 != 0, vni_in_key: flags & 2 != 0, ..TunnelSettings::default() };
     let limits = Limits { nesting: 16, fragments: 4, fragment_bytes: 1 << 18, tunnels, ..Limits::default() };
     let mut decoder = Decoder::new(&limits);
     let (mut captured, mut handed, mut now) = (0, 0, 0);

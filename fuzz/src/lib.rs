@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use shadowtap::base::{Address, FlowKey, Side, Timestamp};
 use shadowtap::inventory::Change;
-use shadowtap::stream::{Chunk, Close, Connection, Consumer, End};
+use shadowtap::stream::{Chunk, Close, Connection, Consumer, End, Gap};
 
 /// The fuzzer's bytes as a series of choices; zeros when they are used up.
 pub struct Choices<'a>(pub &'a [u8]);
@@ -120,7 +120,8 @@ impl Consumer for Checker {
         told.delivered += chunk.bytes.len() as u64;
     }
 
-    fn gap(&mut self, _: &Connection, state: &mut usize, side: Side, offset: u64, len: u64) {
+    fn gap(&mut self, _: &Connection, state: &mut usize, side: Side, gap: Gap) {
+        let Gap { offset, len, .. } = gap;
         let told = &mut self.connections[*state][side as usize];
         assert!(len > 0, "a gap of nothing");
         assert_eq!(told.next, offset, "a gap in the wrong place");

@@ -24,7 +24,7 @@ pub enum Bucket {
     AfterGap,
     /// Payload that had been seen before: retransmissions, keep-alive probes, packets mirrored twice.
     Duplicate,
-    /// Whole frames (or datagrams) that are not TCP: UDP, ICMP, ARP and the like.
+    /// Whole frames that are neither TCP nor UDP: ICMP, ARP and the like.
     NotTcp,
     /// Let go because a named limit was reached.
     OverLimit,
@@ -32,6 +32,10 @@ pub enum Bucket {
     Undecodable,
     /// Frames with a tunnel that can't be opened: encrypted, or of a kind this program does not know.
     Tunnel,
+    /// Payload of UDP that is QUIC.
+    Quic,
+    /// Payload of UDP that is not QUIC.
+    Udp,
 }
 
 /// Bytes that existed but were never captured.
@@ -44,17 +48,19 @@ pub enum Missing {
     Truncated,
 }
 
-const BUCKETS: [(Bucket, &str, &str); 10] = [
+const BUCKETS: [(Bucket, &str, &str); 12] = [
     (Bucket::Framing, "framing", "packet headers and padding"),
     (Bucket::Http, "http", "read as HTTP"),
     (Bucket::Tls, "tls", "TLS, not readable"),
     (Bucket::OtherTcp, "other_tcp", "other TCP"),
     (Bucket::AfterGap, "after_gap", "HTTP, unreadable after a gap"),
     (Bucket::Duplicate, "duplicate", "seen before (retransmitted or mirrored twice)"),
-    (Bucket::NotTcp, "not_tcp", "UDP and other, not TCP"),
+    (Bucket::NotTcp, "not_tcp", "neither TCP nor UDP"),
     (Bucket::OverLimit, "over_limit", "let go over a limit"),
     (Bucket::Undecodable, "undecodable", "undecodable"),
     (Bucket::Tunnel, "tunnel", "in tunnels that can't be opened"),
+    (Bucket::Quic, "quic", "QUIC, not readable"),
+    (Bucket::Udp, "udp", "other UDP"),
 ];
 
 const MISSING: [(Missing, &str, &str); 2] = [

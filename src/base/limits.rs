@@ -54,6 +54,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
     pub body_ratio: u32,
+    /// QUIC connections followed at a time.
+    pub quic_flows: usize,
+    /// Bytes of QUIC ClientHellos that are not whole yet, of all connections together.
+    pub quic_bytes: usize,
     /// What is known of the network's tunnels.
     pub tunnels: TunnelSettings,
 }
@@ -97,6 +101,8 @@ impl Default for Limits {
             body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,
+            quic_flows: 65_536,
+            quic_bytes: 16 << 20,
             tunnels: TunnelSettings::default(),
         }
     }

@@ -58,6 +58,13 @@ oddities! {
     FragmentIncomplete = "fragment_incomplete",
     /// Fragments let go because the fragment table was full.
     FragmentLimit = "fragment_limit",
+    /// Segments that came twice as the same packet: mirrored twice. Estimated from a sample.
+    MirroredTwice = "mirrored_twice",
+    // --- QUIC
+    /// A QUIC connection let go because the table was full.
+    QuicLimit = "quic_limit",
+    /// A QUIC ClientHello that was let go because it was too long, too scattered, or too many were being put together.
+    QuicHelloLimit = "quic_hello_limit",
     // --- TCP
     /// A flow let go because the flow table was full.
     FlowLimit = "flow_limit",

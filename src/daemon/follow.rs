@@ -40,6 +40,8 @@ const REREAD: usize = 1024;
 /// What is not an exchange yet (a head in several segments, segments behind a hole) is this much younger than the last
 /// frame at most, in times of how long a hole is waited for.
 const MARGIN: u32 = 2;
+/// How often it is looked what an interruption would need: that asks all open exchanges.
+const NOTED: Duration = Duration::from_millis(200);
 /// A compressed file that has not grown for so long is whole: it is written in one go.
 const WRITTEN: Duration = Duration::from_secs(2);
 /// Files whose growth is watched.
@@ -68,6 +70,7 @@ pub(super) struct Follower {
     marks: VecDeque<Mark>,
     /// Files that have to be read again in part, as far as was noted.
     needed: Vec<Arc<str>>,
+    noted: Instant,
     /// The latest packet time.
     newest: Timestamp,
 }
@@ -129,6 +132,7 @@ impl Follower {
             margin: Duration::from_secs(limits.gap_seconds) * MARGIN,
             marks: VecDeque::new(),
             needed: Vec::new(),
+            noted: Instant::now(),
             newest: Timestamp::default(),
         })
     }
@@ -240,7 +244,9 @@ impl Follower {
     }
 
     fn come_around(&mut self, way: &mut Way) -> bool {
-        if way.is_due() {
+        // In between the cursors say to go back further than needed, never less far.
+        if way.is_due() && self.noted.elapsed() >= NOTED {
+            self.noted = Instant::now();
             self.note_needed(way);
         }
         way.come_around()

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::exchange::{BodyWish, Observer, Outcome, Sides};
+use crate::exchange::{BodyWish, Observer, Outcome, QuicFlow, Sides};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -105,6 +105,14 @@ impl<O: Observer> Observer for Valve<O> {
             }
             None => self.shed += 1,
         }
+    }
+
+    fn quic_hello(&mut self, flow: &QuicFlow) {
+        self.inner.quic_hello(flow);
+    }
+
+    fn quic_closed(&mut self, flow: &QuicFlow) {
+        self.inner.quic_closed(flow);
     }
 
     #[inline]

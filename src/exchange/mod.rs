@@ -12,6 +12,7 @@
 mod http2;
 mod observer;
 mod pairing;
+mod quic;
 mod reader;
 mod rules;
 mod table;
@@ -25,4 +26,5 @@ mod tests;
 
 pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};
 pub use pairing::Pairing;
+pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

@@ -1,5 +1,6 @@
 //! What a reader of exchanges sees.
 
+use super::quic::QuicFlow;
 use crate::base::{Address, Timestamp};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
@@ -24,7 +25,7 @@ impl Partial {
     pub const REQUEST_GAP: Self = Self(1);
     /// A gap fell into the response's body.
     pub const RESPONSE_GAP: Self = Self(1 << 1);
-    /// The snapshot length cut bytes out of a body.
+    /// The snapshot length cut bytes out of a body: the reason for a gap, given beside it.
     pub const CUT: Self = Self(1 << 2);
     /// No response is in the capture.
     pub const NO_RESPONSE: Self = Self(1 << 3);
@@ -140,6 +141,16 @@ pub trait Observer {
 
     /// The exchange is over.
     fn finish(&mut self, connection: &Connection, request: Self::Request, outcome: &Outcome);
+
+    /// A QUIC client's hello was read, whole or (at the end of its connection) as far as it was captured.
+    fn quic_hello(&mut self, flow: &QuicFlow) {
+        let _ = flow;
+    }
+
+    /// A QUIC connection is over, or the capture is.
+    fn quic_closed(&mut self, flow: &QuicFlow) {
+        let _ = flow;
+    }
 
     /// A response whose request is not in the capture: its head was read. [`Observer::finish`] follows when it is over.
     fn orphan(&mut self, connection: &Connection, sides: Sides, head: &ResponseHead<'_>) -> Self::Request;

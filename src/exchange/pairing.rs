@@ -11,7 +11,7 @@ use super::table::{Table, UNKNOWN};
 use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
 use crate::proto::hpack::List;
-use crate::stream::{Chunk, Close, Connection, Consumer, End, HEADROOM};
+use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
 const SPARE: usize = 64;
@@ -162,7 +162,7 @@ impl<O: Observer> Pairing<O> {
                     self.buffered -= bytes.len();
                     self.process(c, t, side, Chunk { ts, offset, acked, bytes: &bytes });
                 }
-                Some(Event::Gap { offset, len }) => self.process_gap(c, t, side, offset, len),
+                Some(Event::Gap(gap)) => self.process_gap(c, t, side, gap),
                 Some(Event::End { how, ts }) => self.process_end(c, t, side, how, ts),
                 None => return,
             }
@@ -180,7 +180,7 @@ impl<O: Observer> Pairing<O> {
             Some(Event::Data { acked: Some(acked), .. }) => reached(peer, acked),
             Some(Event::Data { acked: None, .. } | Event::End { .. }) => true,
             // What was lost caused nothing before what follows it, unless the other side says that it had it.
-            Some(Event::Gap { .. }) => {
+            Some(Event::Gap(_)) => {
                 let wanted = match held.queues[peer.index()].front() {
                     Some(Event::Data { acked: Some(acked), .. }) => !reached(side, acked),
                     _ => false,
@@ -212,7 +212,7 @@ impl<O: Observer> Pairing<O> {
         };
         let asks = client.unwrap_or(Side::Lo);
         if now.is_none() {
-            let gap = |side: &Side| matches!(held.queues[side.index()].front(), Some(Event::Gap { .. }));
+            let gap = |side: &Side| matches!(held.queues[side.index()].front(), Some(Event::Gap(_)));
             if let Some(side) = [asks, asks.peer()].into_iter().find(gap) {
                 return Some((side, None));
             }
@@ -259,9 +259,9 @@ impl<O: Observer> Consumer for Pairing<O> {
         }
     }
 
-    fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, offset: u64, len: u64) {
+    fn gap(&mut self, connection: &Connection, talk: &mut Talk, side: Side, gap: Gap) {
         let held = talk.held.get_or_insert_with(Default::default);
-        held.queues[side.index()].push_back(Event::Gap { offset, len });
+        held.queues[side.index()].push_back(Event::Gap(gap));
         self.release(connection, talk, Some(connection.opened));
     }
 

@@ -331,6 +331,10 @@ proptest! {
             if holed && !is_found(n - 1) {
                 continue;
             }
+            // Nor is it proven where the status line before was cut off before its code: it may have been `100`.
+            if segments.iter().any(|s| s.side == SERVER && s.message + 1 == n && b"HTTP/1.1 ".starts_with(&s.bytes)) {
+                continue;
+            }
             prop_assert!(is_found(n), "exchange {} was captured but not found: {:?}", n, seen.iter().map(super::tests::short).collect::<Vec<_>>());
         }
     }

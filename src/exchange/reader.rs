@@ -7,14 +7,14 @@
 
 use super::observer::{Observer, Partial};
 use super::pairing::Pairing;
-use super::rules::Fit;
+use super::rules::{Fit, Site};
 use super::table::{NOBODY, UNKNOWN};
 use super::talk::{Kind, Phase, Talk};
 use crate::base::{Bucket, Oddity, Side, Timestamp};
 use crate::proto::http1::{self, Framing, Read, find_end};
 use crate::proto::http2::starts_like_frames;
 use crate::proto::probe::{self, First, Start};
-use crate::stream::{Chunk, Connection, End};
+use crate::stream::{Chunk, Connection, End, Gap};
 
 /// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
 const SOCKS_PRELUDE: u64 = 1024;
@@ -27,9 +27,9 @@ pub(super) struct Place {
     pub acked: Option<u64>,
     /// The bytes are a chunk from its beginning.
     pub first: bool,
-    /// [`Half::acked`](super::talk::Half::acked) before these bytes, or [`UNKNOWN`].
+    /// [`Half::surely_acked`](super::talk::Half::surely_acked) before these bytes.
     pub previous: u64,
-    /// `acked` of the chunk that ended the head, or [`UNKNOWN`].
+    /// `acked` of the chunk that ended the head, or [`UNKNOWN`] (also where that chunk may be another message's).
     pub latest: u64,
 }
 
@@ -48,9 +48,19 @@ pub(super) enum After {
     Lost,
 }
 
-/// Might a response with a status of 1xx begin here?
+/// Might a response with a status of 1xx begin in these bytes, which are not recognised?
+#[cold]
 fn may_be_interim(bytes: &[u8]) -> bool {
-    probe::response_start(bytes) != Start::No && bytes.get("HTTP/1.1 ".len()).is_none_or(|digit| *digit == b'1')
+    let at = "HTTP/1.1 ".len();
+    probe::response_start(bytes) != Start::No && bytes.get(at).is_none_or(|digit| *digit == b'1')
+        || bytes.windows(at + 1).any(|w| w.starts_with(b"HTTP/1.") && w.ends_with(b" 1"))
+}
+
+/// Whether a chunk of which nobody knows what it is may be of an interim response: `unsure` tells whether the one
+/// before may have been. The status line of a final response, be it real or a body's text, ends that.
+#[cold]
+fn may_go_on_as_interim(unsure: bool, chunk: &[u8]) -> bool {
+    may_be_interim(chunk) || unsure && probe::response_start(chunk) != Start::Yes
 }
 
 impl<O: Observer> Pairing<O> {
@@ -58,10 +68,10 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
         let half = t.half(side);
         half.pos = chunk.offset + chunk.bytes.len() as u64;
-        let previous = std::mem::replace(&mut half.acked, chunk.acked.unwrap_or(UNKNOWN));
+        let previous = half.surely_acked();
         let mut done = 0;
         if half.doubt {
-            self.doubt(c, t, side, chunk.offset, Some(chunk), previous);
+            self.doubt(c, t, side, chunk.offset, Some(chunk));
         }
         while done < chunk.bytes.len() {
             let rest = &chunk.bytes[done..];
@@ -77,10 +87,10 @@ impl<O: Observer> Pairing<O> {
                 return;
             }
             done += match t.half(side).phase {
-                Phase::Length(left) => self.length(c, t, side, left, rest, at.ts),
+                Phase::Length(left) => self.length(c, t, side, left, rest, at),
                 Phase::Head { found } => self.head(c, t, side, found, rest, at),
-                Phase::Chunked(_) => self.chunked(c, t, side, rest, at.ts),
-                Phase::UntilClose => self.until_close(c, t, side, rest, at.ts),
+                Phase::Chunked(_) => self.chunked(c, t, side, rest, at),
+                Phase::UntilClose => self.until_close(t, side, rest, at),
                 Phase::Resync { gap } => self.resync(c, t, side, gap, rest, at),
                 Phase::Start | Phase::Seek(_) => self.begin(c, t, side, rest, at),
                 Phase::Ended => {
@@ -88,6 +98,10 @@ impl<O: Observer> Pairing<O> {
                     rest.len()
                 }
             };
+        }
+        let half = t.half(side);
+        if half.passing && chunk.bytes.last() == Some(&b'\n') {
+            half.pass();
         }
     }
 
@@ -140,6 +154,7 @@ impl<O: Observer> Pairing<O> {
                 0
             }
             First::More => {
+                t.half(side).unrecognised(at.latest);
                 let s = match straddle {
                     Some(s) => s,
                     None => self.straddle(rest, at, true),
@@ -180,8 +195,10 @@ impl<O: Observer> Pairing<O> {
                         t.half(side.peer()).phase = Phase::Seek(look);
                         self.drop_straddle(t, side.peer(), Bucket::OtherTcp);
                     }
-                    if t.half(side).phase == Phase::Seek(u64::MAX) {
-                        t.half(side).acked = at.previous;
+                    if look == u64::MAX {
+                        t.half(side).unrecognised(at.latest);
+                    } else {
+                        t.half(side).recognised(at.latest);
                     }
                     if t.half(side).phase == Phase::Start {
                         t.half(side).phase = Phase::Seek(look);
@@ -288,8 +305,9 @@ impl<O: Observer> Pairing<O> {
 
     fn read(&mut self, c: &Connection, t: &mut Talk, side: Side, found: bool, bytes: &[u8], at: Place) -> Read<()> {
         let lines = self.limits.header_lines;
+        let site = Site { connection: c, side, found, at };
         if t.client == Some(side) {
-            match http1::request(bytes, lines, |head, facts| self.on_request(c, t, side, head, facts, found, at)) {
+            match http1::request(bytes, lines, |head, facts| self.on_request(site, t, head, facts)) {
                 Read::Head(n, framing) => {
                     self.body_follows(c, t, side, framing);
                     Read::Head(n, ())
@@ -298,7 +316,7 @@ impl<O: Observer> Pairing<O> {
                 Read::Bad => Read::Bad,
             }
         } else {
-            match http1::response(bytes, lines, |head, facts| self.on_response(c, t, side, head, facts, found, at)) {
+            match http1::response(bytes, lines, |head, facts| self.on_response(site, t, head, facts)) {
                 Read::Head(n, after) => {
                     match after {
                         None => {}
@@ -307,7 +325,7 @@ impl<O: Observer> Pairing<O> {
                             self.mark(t, side, Partial::RESPONSE_GAP);
                             self.message_ends(c, t, side);
                             self.lose(t, side, true, at.offset);
-                            t.half(side).unsure = false;
+                            t.half(side).unsure = at.latest == UNKNOWN;
                         }
                         Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
                         Some(After::Http2) => self.leave_http_for_http2(c, t, side),
@@ -406,7 +424,7 @@ impl<O: Observer> Pairing<O> {
             match start {
                 Start::Yes => s.unproven = false,
                 Start::More if s.bytes.len() <= self.limits.head_bytes => {
-                    t.half(side).acked = at.previous;
+                    t.half(side).unrecognised(at.latest);
                     t.half(side).straddle = Some(s);
                     return take;
                 }
@@ -428,12 +446,13 @@ impl<O: Observer> Pairing<O> {
             }
             s.scanned = s.bytes.len();
             if found && t.client != Some(side) {
-                t.half(side).acked = at.previous;
+                t.half(side).unrecognised(at.latest);
             }
             t.half(side).straddle = Some(s);
             return take;
         };
-        let latest = if found && at.first && may_be_interim(rest) { UNKNOWN } else { at.latest };
+        // What was found may be a body's text, and an interim response may follow it.
+        let latest = if found && may_be_interim(&s.bytes[1..]) { UNKNOWN } else { at.latest };
         let first = Place { ts: s.ts, offset: s.offset, acked: s.acked, first: true, previous: UNKNOWN, latest };
         let read = self.read(c, t, side, found, &s.bytes[..end], first);
         let consumed = match read {
@@ -485,10 +504,10 @@ impl<O: Observer> Pairing<O> {
     // --- bodies
 
     #[inline]
-    fn length(&mut self, c: &Connection, t: &mut Talk, side: Side, left: u64, rest: &[u8], ts: Timestamp) -> usize {
+    fn length(&mut self, c: &Connection, t: &mut Talk, side: Side, left: u64, rest: &[u8], at: Place) -> usize {
         let n = left.min(rest.len() as u64);
         self.ledger.add(Bucket::Http, n);
-        self.body(t, side, &rest[..n as usize], ts);
+        self.body(t, side, &rest[..n as usize], at);
         if n == left {
             self.message_ends(c, t, side);
         } else {
@@ -497,12 +516,12 @@ impl<O: Observer> Pairing<O> {
         n as usize
     }
 
-    fn chunked(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
+    fn chunked(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], at: Place) -> usize {
         let Phase::Chunked(mut chunked) = t.half(side).phase else { return 0 };
         match chunked.step(rest) {
             Ok(step) => {
                 self.ledger.add(Bucket::Http, step.consumed as u64);
-                self.body(t, side, step.data, ts);
+                self.body(t, side, step.data, at);
                 t.half(side).phase = Phase::Chunked(chunked);
                 if chunked.is_done() {
                     let end = t.half(side).pos - (rest.len() - step.consumed) as u64;
@@ -523,20 +542,19 @@ impl<O: Observer> Pairing<O> {
         }
     }
 
-    fn until_close(&mut self, _: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) -> usize {
+    fn until_close(&mut self, t: &mut Talk, side: Side, rest: &[u8], at: Place) -> usize {
         self.ledger.add(Bucket::Http, rest.len() as u64);
-        self.body(t, side, rest, ts);
+        self.body(t, side, rest, at);
         rest.len()
     }
 
     /// A response that may be over before its framing says so is over when the client, having received exactly so far,
     /// has asked the next thing, and (unless what follows is lost) the next response begins right here.
     #[cold]
-    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>, previous: u64) {
-        if next.is_some_and(|chunk| chunk.acked != Some(previous) && may_be_interim(chunk.bytes)) {
-            // Taken for a body.
-            t.half(side).acked = UNKNOWN;
-        }
+    fn doubt(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, next: Option<Chunk<'_>>) {
+        // What is taken for a body need not be one.
+        let half = t.half(side);
+        half.unsure = next.is_none_or(|chunk| may_go_on_as_interim(half.unsure, chunk.bytes));
         let Some(front) = t.queue.front().map(|front| self.table.get(front)) else { return };
         let asked = !front.is_hole() && front.acked == offset;
         let begins = match next {
@@ -554,9 +572,10 @@ impl<O: Observer> Pairing<O> {
     // --- holes and ends
 
     /// A hole whose turn has come.
-    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+    pub(super) fn process_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
         let half = t.half(side);
-        half.pos = offset.saturating_add(len);
+        half.pos = gap.offset.saturating_add(gap.len);
+        half.pass();
         match t.kind {
             Kind::Tls | Kind::Other => {}
             Kind::Probing => {
@@ -566,18 +585,19 @@ impl<O: Observer> Pairing<O> {
                     half.phase = Phase::Seek(u64::MAX);
                 }
             }
-            Kind::Http => self.gap_in_message(c, t, side, offset, len),
-            Kind::Http2 => self.http2_gap(c, t, side, len),
+            Kind::Http => self.gap_in_message(c, t, side, gap),
+            Kind::Http2 => self.http2_gap(c, t, side, gap),
         }
     }
 
-    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, offset: u64, len: u64) {
+    fn gap_in_message(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
+        let Gap { offset, len, why } = gap;
         if t.half(side).doubt {
-            self.doubt(c, t, side, offset, None, UNKNOWN);
+            self.doubt(c, t, side, offset, None);
         }
         match t.half(side).phase {
             Phase::Length(left) => {
-                self.mark_gap(t, side, len.min(left));
+                self.mark_gap(t, side, len.min(left), why);
                 if len < left {
                     t.half(side).phase = Phase::Length(left - len);
                     return;
@@ -589,16 +609,16 @@ impl<O: Observer> Pairing<O> {
             }
             Phase::Chunked(mut chunked) => {
                 if chunked.skip(len) {
-                    self.mark_gap(t, side, len);
+                    self.mark_gap(t, side, len, why);
                     t.half(side).phase = Phase::Chunked(chunked);
                 } else {
-                    self.mark_gap(t, side, 0);
+                    self.mark_gap(t, side, 0, why);
                     self.request_reached(t, side, offset);
                     self.message_ends(c, t, side);
                     self.lose(t, side, true, offset);
                 }
             }
-            Phase::UntilClose => self.mark_gap(t, side, len),
+            Phase::UntilClose => self.mark_gap(t, side, len, why),
             Phase::Head { .. } => {
                 self.drop_straddle(t, side, Bucket::AfterGap);
                 self.lose(t, side, true, offset);
@@ -636,18 +656,18 @@ impl<O: Observer> Pairing<O> {
             && if is_client { Self::request_may_begin(t, side, at) } else { self.fit(t, at) != Fit::No };
         if !proven {
             let half = t.half(side);
-            if !is_client && may_be_interim(rest) && at.acked != Some(at.previous) {
-                // The client may be about to send the rest of its request.
-                half.acked = UNKNOWN;
-            } else if half.unsure {
-                half.acked = at.previous;
+            half.unsure = !is_client && may_go_on_as_interim(half.unsure, rest);
+            if half.unsure {
+                half.unrecognised(at.latest);
+            } else {
+                half.recognised(at.latest);
             }
             self.ledger.add(if gap { Bucket::AfterGap } else { Bucket::OtherTcp }, rest.len() as u64);
             return rest.len();
         }
         if !is_client {
             // Whether this is an interim response shows only when its head is whole.
-            t.half(side).acked = at.previous;
+            t.half(side).unrecognised(at.latest);
         }
         t.half(side).phase = Phase::Head { found: true };
         if start == Start::More {

@@ -17,11 +17,21 @@ use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
-use crate::base::{Oddity, Side, Timestamp};
+use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::http1::{Facts, Framing, Notes, request_framing, response_framing};
 use crate::proto::{Fields, RequestHead, ResponseHead, Version};
 use crate::stream::Connection;
+
+/// Where a head was read.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub connection: &'a Connection,
+    pub side: Side,
+    /// Its beginning was found again, not reached.
+    pub found: bool,
+    pub at: Place,
+}
 
 /// Whom a response answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,17 +68,14 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A request's head.
-    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_request(
         &mut self,
-        c: &Connection,
+        site: Site<'_>,
         t: &mut Talk,
-        side: Side,
         head: &RequestHead<'_>,
         facts: &Facts,
-        found: bool,
-        at: Place,
     ) -> Framing {
+        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != (Notes { hosts: 1, ..Notes::default() }) {
             self.note(&facts.notes);
@@ -126,6 +133,7 @@ impl<O: Observer> Pairing<O> {
         let half = t.half(side);
         half.current = number;
         half.unsure = false;
+        half.recognised(at.latest);
         if wish == BodyWish::Decoded && framing != Framing::Length(0) {
             self.decode(t, side, head.fields);
         }
@@ -230,17 +238,14 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// A response's head. `None`: an interim one, another head follows.
-    #[expect(clippy::too_many_arguments, reason = "one call site, and a struct would only rename them")]
     pub(super) fn on_response(
         &mut self,
-        c: &Connection,
+        site: Site<'_>,
         t: &mut Talk,
-        side: Side,
         head: &ResponseHead<'_>,
         facts: &Facts,
-        found: bool,
-        at: Place,
     ) -> Option<After> {
+        let Site { connection: c, side, found, at } = site;
         t.spoke = true;
         if facts.notes != Notes::default() {
             self.note(&facts.notes);
@@ -249,7 +254,7 @@ impl<O: Observer> Pairing<O> {
         let interim = matches!(head.status, 100..=199) && head.status != 101;
         if interim {
             // What the client sends next is the rest of its request, not the next one.
-            t.half(side).acked = UNKNOWN;
+            t.half(side).pass();
             if fit == Fit::Oldest
                 && let Some(front) = t.queue.front()
             {
@@ -259,16 +264,18 @@ impl<O: Observer> Pairing<O> {
             }
             return None;
         }
-        t.half(side).acked = at.latest;
+        t.half(side).unsure = false;
+        if at.latest != UNKNOWN {
+            t.half(side).recognised(at.latest);
+        }
         let number = if fit == Fit::Oldest { t.queue.pop(&mut self.table) } else { None };
         let Some(number) = number else {
             if found {
                 self.answers_lost(c, t, at);
             }
-            let after = self.orphan(c, t, side, head, facts, at);
+            let after = self.orphan(site, t, head, facts);
             return Some(if found { After::Lost } else { after });
         };
-        t.half(side).unsure = false;
         if head.status == 101 && names_protocol(head.fields, b"h2c") {
             t.half(side).current = number;
             return Some(After::Http2);
@@ -296,15 +303,8 @@ impl<O: Observer> Pairing<O> {
     }
 
     #[cold]
-    fn orphan(
-        &mut self,
-        c: &Connection,
-        t: &mut Talk,
-        side: Side,
-        head: &ResponseHead<'_>,
-        facts: &Facts,
-        at: Place,
-    ) -> After {
+    fn orphan(&mut self, site: Site<'_>, t: &mut Talk, head: &ResponseHead<'_>, facts: &Facts) -> After {
+        let Site { connection: c, side, at, .. } = site;
         self.oddities.bump(Oddity::RequestMissing);
         // A hole among the requests is what it answers, if there is one in front.
         if let Some(front) = t.queue.front() {
@@ -363,8 +363,13 @@ impl<O: Observer> Pairing<O> {
 
     /// Body bytes of the message that is being received.
     #[inline]
-    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], ts: Timestamp) {
+    pub(super) fn body(&mut self, t: &mut Talk, side: Side, bytes: &[u8], at: Place) {
         let half = &mut t.halves[side.index()];
+        if half.unsure {
+            half.unrecognised(at.latest);
+        } else {
+            half.recognised(at.latest);
+        }
         let Some(exchange) = (half.current != NOBODY).then(|| self.table.get_mut(half.current)) else { return };
         let response = t.client != Some(side);
         if response {
@@ -372,9 +377,9 @@ impl<O: Observer> Pairing<O> {
         } else {
             exchange.request_body += bytes.len() as u64;
             if exchange.answered_at.is_none() {
-                exchange.asked = Some(ts);
+                exchange.asked = Some(at.ts);
                 // The client may have received an interim response since.
-                exchange.acked = half.acked;
+                exchange.acked = at.latest;
             }
         }
         if half.decoder.is_some() {
@@ -464,7 +469,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// `len` bytes are missing from the body that is being received.
-    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64) {
+    pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64, why: Missing) {
         // What lies behind the hole cannot be decoded.
         self.stop_decoding(t, side);
         let number = t.half(side).current;
@@ -472,6 +477,9 @@ impl<O: Observer> Pairing<O> {
             return;
         }
         let exchange = self.table.get_mut(number);
+        if why == Missing::Truncated {
+            exchange.partial.add(Partial::CUT);
+        }
         if t.client == Some(side) {
             exchange.partial.add(Partial::REQUEST_GAP);
             exchange.request_body = exchange.request_body.saturating_add(len);

@@ -10,7 +10,7 @@ use super::table::{NOBODY, Queue, UNKNOWN};
 use crate::base::{Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
-use crate::stream::{End, HEADROOM};
+use crate::stream::{End, Gap, HEADROOM};
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,9 +69,12 @@ pub(super) struct Straddle {
 pub(super) struct Half {
     /// All before this offset has been processed. A stream picked up midway begins at [`HEADROOM`].
     pub pos: u64,
-    /// How far its sender had received the other direction when it sent the last chunk that was recognised as part of a
-    /// message (of a final response, on the server's side), or [`UNKNOWN`].
+    /// How far its sender had received the other direction when it sent the last bytes that were recognised as part of
+    /// a message (of a final response, on the server's side), or [`UNKNOWN`].
     pub acked: u64,
+    /// [`Half::acked`] holds at [`Half::pos`] only: the bytes before it are not recognised, but do not end an interim
+    /// response either.
+    pub passing: bool,
     pub phase: Phase,
     /// The exchange whose message is being received.
     pub current: u32,
@@ -89,6 +92,7 @@ impl Half {
         Self {
             pos,
             acked,
+            passing: false,
             phase: Phase::Start,
             current: NOBODY,
             doubt: false,
@@ -96,6 +100,35 @@ impl Half {
             straddle: None,
             decoder: None,
         }
+    }
+
+    /// Bytes that are recognised as part of a message: their sender had received so much.
+    #[inline(always)]
+    pub(super) fn recognised(&mut self, acked: u64) {
+        (self.acked, self.passing) = (acked, false);
+    }
+
+    /// Bytes that are not recognised. Behind an interim response the client goes on with its request, and only behind
+    /// a final one it asks the next: a chunk that ends a line may be the end of an interim response and proves nothing
+    /// (the reader calls [`Half::pass`] then).
+    #[cold]
+    pub(super) fn unrecognised(&mut self, acked: u64) {
+        if self.acked != acked {
+            (self.acked, self.passing) = (acked, true);
+        }
+    }
+
+    /// What held at one place only is over.
+    pub(super) fn pass(&mut self) {
+        if std::mem::take(&mut self.passing) {
+            self.acked = UNKNOWN;
+        }
+    }
+
+    /// [`Half::acked`] where it is of bytes that were recognised.
+    #[inline(always)]
+    pub(super) fn surely_acked(&self) -> u64 {
+        if self.passing { UNKNOWN } else { self.acked }
     }
 
     /// Has nothing been seen of it?
@@ -113,7 +146,7 @@ impl Half {
 #[derive(Debug)]
 pub(super) enum Event {
     Data { ts: Timestamp, offset: u64, acked: Option<u64>, bytes: Vec<u8> },
-    Gap { offset: u64, len: u64 },
+    Gap(Gap),
     End { how: End, ts: Timestamp },
 }
 

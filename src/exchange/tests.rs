@@ -1,9 +1,9 @@
 //! The hard cases, as chunks and gaps: a double of the stream floor feeds the pairing, a recorder shows what came out.
 
 use super::{BodyWish, Observer, Outcome, Pairing, Sides};
-use crate::base::{Address, Bucket, FlowKey, Limits, Oddity, Side, Timestamp};
+use crate::base::{Address, Bucket, FlowKey, Limits, Missing, Oddity, Side, Timestamp};
 use crate::proto::{Fields, RequestHead, ResponseHead};
-use crate::stream::{Chunk, Close, Connection, Consumer, End, HEADROOM};
+use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// An exchange as it came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -154,7 +154,16 @@ impl Wire {
 
     pub(super) fn gap(&mut self, side: Side, at: u64, len: u64) {
         let talk = self.talk.as_mut().expect("open");
-        self.pairing.gap(&self.connection, talk, side, at, len);
+        self.pairing.gap(&self.connection, talk, side, Gap { offset: at, len, why: Missing::Gap });
+    }
+
+    /// Bytes that were captured, but cut off.
+    fn cut(&mut self, side: Side, bytes: impl AsRef<[u8]>) -> &mut Self {
+        let (offset, len) = (self.sent[side.index()], bytes.as_ref().len() as u64);
+        self.sent[side.index()] += len;
+        let talk = self.talk.as_mut().expect("open");
+        self.pairing.gap(&self.connection, talk, side, Gap { offset, len, why: Missing::Truncated });
+        self
     }
 
     pub(super) fn end(&mut self, side: Side, how: End) -> &mut Self {
@@ -380,6 +389,32 @@ fn hard_case_19_a_gap_in_a_head() {
 }
 
 #[test]
+fn hard_case_29_bodies_cut_by_the_snapshot_length_say_so() {
+    let mut w = Wire::new();
+    let request = post("/1", "0123456789");
+    let (seen, rest) = request.split_at(request.len() - 4);
+    w.c(seen).cut(CLIENT, rest).s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01").cut(SERVER, "2345678");
+    w.c(get("/2")).s("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n01").lost(SERVER, "2345678");
+    w.c(get("/3"))
+        .s("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n01")
+        .cut(SERVER, "2345")
+        .s("678\r\n0\r\n\r\n");
+    w.c(get("/4")).s(ok("4"));
+    let seen = w.close();
+    assert_eq!(
+        seen.iter().map(short).collect::<Vec<_>>(),
+        [
+            "POST /1 200 request_gap,response_gap,cut_by_snaplen",
+            "GET /2 200 response_gap",
+            "GET /3 200 response_gap,cut_by_snaplen",
+            "GET /4 200"
+        ]
+    );
+    assert_eq!(seen[0].bodies, (10, 9));
+    assert_eq!(seen[2].bodies, (0, 9));
+}
+
+#[test]
 fn hard_case_20_a_reply_before_its_request() {
     let mut w = Wire::new();
     let (one, two) = (get("/1"), get("/2"));
@@ -442,6 +477,44 @@ fn hard_case_21_request_text_in_a_body_is_no_request() {
         w.short(),
         ["POST /1 200", "- 201 no_request", "GET /3 200 response_gap", "GET /4 - no_response", "GET /5 202"]
     );
+}
+
+/// The client goes on with its request when it has received an interim response: behind a lost head, what it sends then
+/// stands where the next request would, however little of the interim response was recognised.
+#[test]
+fn hard_case_21_a_body_behind_an_unrecognised_interim_response_is_no_request() {
+    let evil = get("/evil");
+    let head = format!("POST /1 HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n", evil.len());
+    let interim = "HTTP/1.1 100 Continue\r\n\r\n";
+    for before in 0..4 {
+        for (cut, lost) in (0..=interim.len()).flat_map(|cut| [(cut, 0), (cut, 1), (cut, 2)]) {
+            let mut w = Wire::new();
+            match before {
+                0 => &mut w,
+                1 => w.c(get("/0")).s(ok("0")),
+                // An orphan whose framing may be wrong: interim responses are taken for its body.
+                2 => w.lost(CLIENT, "HEAD /0 HTTP/1.1\r\n\r\n").s("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"),
+                // A body's text that is taken for the beginning of a response.
+                _ => w
+                    .lost(CLIENT, get("/0"))
+                    .lost(SERVER, "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n")
+                    .s("HTTP/1.1 200 "),
+            };
+            w.lost(CLIENT, &head);
+            for (n, piece) in [&interim[..cut], &interim[cut..]].into_iter().enumerate().filter(|(_, p)| !p.is_empty())
+            {
+                if lost == n + 1 {
+                    w.lost(SERVER, piece)
+                } else {
+                    w.s(piece)
+                };
+            }
+            w.c(&evil).s(status(201, "1")).c(get("/2")).s(status(202, "2"));
+            let seen = w.short();
+            assert!(seen.iter().all(|s| !s.contains("evil")), "{before} {cut} {lost}: {seen:?}");
+            assert!(seen.contains(&"GET /2 202".to_owned()), "{before} {cut} {lost}: {seen:?}");
+        }
+    }
 }
 
 #[test]

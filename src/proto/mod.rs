@@ -12,6 +12,7 @@ pub mod http1;
 pub mod http2;
 mod lenient;
 pub mod probe;
+pub mod quic;
 pub mod tls;
 
 pub use head::{Fields, RequestHead, ResponseHead, Target, Version};

@@ -60,8 +60,10 @@ impl Coverage {
             (Bucket::Framing, Sight::Overhead),
             (Bucket::Duplicate, Sight::Overhead),
             (Bucket::NotTcp, Sight::Other),
+            (Bucket::Udp, Sight::Other),
             (Bucket::OtherTcp, Sight::Other),
             (Bucket::Tls, Sight::Opaque),
+            (Bucket::Quic, Sight::Opaque),
             (Bucket::AfterGap, Sight::Lost),
             (Bucket::OverLimit, Sight::Lost),
             (Bucket::Tunnel, Sight::Lost),
@@ -124,6 +126,12 @@ fn blind(ledger: &Ledger) -> Vec<String> {
     if ledger.get(Bucket::Tls) > 0 {
         out.push(format!("{} is TLS: what is called inside of it is not in this inventory.", share(Bucket::Tls)));
     }
+    if ledger.get(Bucket::Quic) > 0 {
+        out.push(format!(
+            "{} is QUIC: what is called inside of it (HTTP/3) is not in this inventory.",
+            share(Bucket::Quic)
+        ));
+    }
     if ledger.get(Bucket::OtherTcp) > 0 {
         out.push(format!(
             "{} is TCP of other kinds, or too little of a connection was seen to tell; HTTP/2 without TLS counts here.",
@@ -169,7 +177,7 @@ mod tests {
     #[test]
     fn each_bucket_is_shown() {
         let mut ledger = Ledger::default();
-        (ledger.captured, ledger.packets) = (100, 3);
+        (ledger.captured, ledger.packets) = (120, 3);
         let buckets = [
             Bucket::Framing,
             Bucket::Http,
@@ -181,13 +189,15 @@ mod tests {
             Bucket::OverLimit,
             Bucket::Undecodable,
             Bucket::Tunnel,
+            Bucket::Quic,
+            Bucket::Udp,
         ];
         for bucket in buckets {
             ledger.add(bucket, 10);
         }
         let coverage = Coverage::of(&ledger);
         assert_eq!(coverage.shares.len(), ledger.rows().count());
-        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), 100);
+        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), 120);
         assert_eq!(coverage.shares[0].name, "http");
         assert_eq!(coverage.shares.iter().find(|s| s.sight == Sight::Opaque).unwrap().name, "tls");
         assert!(coverage.shares.windows(2).all(|s| s[0].sight <= s[1].sight));

@@ -1,6 +1,6 @@
 //! What a reader of connections sees.
 
-use crate::base::{Address, FlowKey, Side, Timestamp};
+use crate::base::{Address, FlowKey, Missing, Side, Timestamp};
 
 /// A connection as its consumer sees it.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,17 @@ pub struct Chunk<'a> {
     pub acked: Option<u64>,
     /// The bytes; never empty.
     pub bytes: &'a [u8],
+}
+
+/// A hole in one direction, directly behind the chunk or gap before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Stream offset of its first byte.
+    pub offset: u64,
+    /// Bytes. The next chunk of that side starts at `offset + len`.
+    pub len: u64,
+    /// Why the bytes are missing.
+    pub why: Missing,
 }
 
 /// How one direction ended.
@@ -80,9 +91,8 @@ pub trait Consumer {
     /// The next bytes of the direction sent by `side`.
     fn data(&mut self, connection: &Connection, state: &mut Self::State, side: Side, chunk: Chunk<'_>);
 
-    /// A hole of `len` bytes in the direction sent by `side`, at stream offset `offset`. The next chunk of
-    /// that side starts at `offset + len`.
-    fn gap(&mut self, connection: &Connection, state: &mut Self::State, side: Side, offset: u64, len: u64);
+    /// A hole in the direction sent by `side`.
+    fn gap(&mut self, connection: &Connection, state: &mut Self::State, side: Side, gap: Gap);
 
     /// The direction sent by `side` ended. At most once per side, and not for connections that time out.
     fn end(&mut self, connection: &Connection, state: &mut Self::State, side: Side, how: End, ts: Timestamp);

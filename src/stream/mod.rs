@@ -44,6 +44,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Chunk, Close, Connection, Consumer, End};
+pub use consumer::{Chunk, Close, Connection, Consumer, End, Gap};
 pub use flow::HEADROOM;
 pub use table::Table;

@@ -5,7 +5,7 @@
 //! taken), or as `other_tcp` (it has no place: behind an end, or far outside of any window). Never delivers a byte
 //! twice, never moves one to another offset.
 
-use super::consumer::{Chunk, Close, Consumer, End};
+use super::consumer::{Chunk, Close, Consumer, End, Gap};
 use super::flow::{Flow, HEADROOM, Half, NONE, mark, position};
 use super::hole::{Holes, Kind, Piece};
 use crate::base::{Bucket, Ledger, Missing, Oddities, Oddity, Side, Timestamp};
@@ -273,7 +273,7 @@ impl<C: Consumer> Desk<'_, C> {
             let cut = u64::from(payload.cut).min(room - n);
             payload.cut -= cut as u32;
             payload.at += cut;
-            self.gap(flow, side, cut);
+            self.gap(flow, side, cut, Missing::Truncated);
         }
     }
 
@@ -355,7 +355,10 @@ impl<C: Consumer> Desk<'_, C> {
                         let chunk = Chunk { ts: piece.ts, offset, acked, bytes: hole.bytes(piece) };
                         self.consumer.data(&flow.connection, state, side, chunk);
                     }
-                    Kind::Cut => self.consumer.gap(&flow.connection, state, side, offset, u64::from(piece.len)),
+                    Kind::Cut => {
+                        let gap = Gap { offset, len: u64::from(piece.len), why: Missing::Truncated };
+                        self.consumer.gap(&flow.connection, state, side, gap);
+                    }
                     Kind::Fin => {
                         fin = Some(piece.ts);
                         break;
@@ -393,12 +396,12 @@ impl<C: Consumer> Desk<'_, C> {
         if len > 0 && !flow.is(side, mark::ENDED) {
             self.oddities.bump(Oddity::StreamGap);
             self.ledger.miss(Missing::Gap, len);
-            self.gap(flow, side, len);
+            self.gap(flow, side, len, Missing::Gap);
         }
     }
 
     /// Delivers a gap.
-    fn gap(&mut self, flow: &mut Flow<C::State>, side: Side, len: u64) {
+    fn gap(&mut self, flow: &mut Flow<C::State>, side: Side, len: u64, why: Missing) {
         if len == 0 {
             return;
         }
@@ -406,7 +409,7 @@ impl<C: Consumer> Desk<'_, C> {
         let offset = half.offset(half.next);
         half.next += len;
         if let Some(state) = &mut flow.state {
-            self.consumer.gap(&flow.connection, state, side, offset, len);
+            self.consumer.gap(&flow.connection, state, side, Gap { offset, len, why });
         }
     }
 

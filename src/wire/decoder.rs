@@ -5,6 +5,7 @@
 
 use super::fragment::Fragments;
 use super::layer::{Layer, Refused, Track};
+use super::mirrored::{Copies, Mirrored};
 use super::tcp::{self, NO_TAG, TcpError};
 use super::tunnel::{self, Carried, Tunnels};
 use super::{Datagram, Frame, Segment, ether, fast, ip, link};
@@ -25,6 +26,7 @@ pub struct Decoder {
     pub oddities: Oddities,
     /// The tags and tunnels that were met.
     pub tunnels: Tunnels,
+    mirrored: Mirrored,
     fragments: Fragments,
     whole: [Vec<u8>; REASSEMBLED],
     settings: TunnelSettings,
@@ -41,6 +43,7 @@ impl Decoder {
             ledger: Ledger::default(),
             oddities: Oddities::default(),
             tunnels: Tunnels::default(),
+            mirrored: Mirrored::new(),
             fragments: Fragments::new(limits),
             whole: Default::default(),
             settings: limits.tunnels.clone(),
@@ -53,7 +56,7 @@ impl Decoder {
     /// The TCP segment that `frame` holds, or completes where it came in IP fragments. `None` for everything else.
     #[inline]
     pub fn decode<'a>(&'a mut self, frame: &Frame<'a>) -> Option<Segment<'a>> {
-        self.decode_with(frame, |_| Bucket::NotTcp)
+        self.decode_with(frame, |_| Bucket::Udp)
     }
 
     /// The same, and where the frame holds a UDP datagram, `udp` gets it and names the bucket that its payload goes into.
@@ -68,9 +71,22 @@ impl Decoder {
             && let Some(segment) = fast::decode(frame)
         {
             self.ledger.add(Bucket::Framing, (frame.data.len() - segment.payload.len()) as u64);
+            self.mirrored.segment(frame, &segment);
             return Some(segment);
         }
         self.decode_carefully(frame, udp)
+    }
+
+    /// What is known of packets that are mirrored twice.
+    pub fn copies(&self) -> Copies {
+        self.mirrored.copies
+    }
+
+    /// What was odd, so far.
+    pub fn strange(&self) -> Oddities {
+        let mut sum = self.oddities.clone();
+        sum.add(Oddity::MirroredTwice, self.mirrored.copies.copies);
+        sum
     }
 
     /// The capture has ended: lets go the fragments that still wait.
@@ -117,12 +133,12 @@ impl Decoder {
         match link::first(frame.link, frame.data).and_then(|layer| walk.follow(layer, &mut self.whole)) {
             Ok(Found::Segment(segment)) => {
                 walk.ledger.add(Bucket::Framing, walk.held - segment.payload.len() as u64);
+                self.mirrored.segment(frame, &segment);
                 Some(segment)
             }
             Ok(Found::Datagram(datagram)) => {
                 let bucket = udp(&datagram);
-                // Nobody's datagram is not split: framing is that of payload that somebody reads.
-                let payload = if bucket == Bucket::NotTcp { walk.held } else { datagram.payload.len() as u64 };
+                let payload = datagram.payload.len() as u64;
                 walk.ledger.add(bucket, payload);
                 walk.ledger.add(Bucket::Framing, walk.held - payload);
                 None

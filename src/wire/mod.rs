@@ -13,6 +13,7 @@ mod fragment;
 mod ip;
 mod layer;
 mod link;
+mod mirrored;
 mod plausible;
 mod segment;
 mod tcp;
@@ -20,5 +21,11 @@ mod tunnel;
 mod wifi;
 
 pub use decoder::Decoder;
+pub use mirrored::Copies;
 pub use segment::{Datagram, Frame, LinkType, Segment, TcpFlags};
 pub use tunnel::{Kind, Tunnels};
+
+#[cfg(test)]
+#[path = "../../tests/common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves integration tests and fuzz targets, too")]
+mod wrap;

@@ -10,7 +10,7 @@ use super::super::table::Exchange;
 use super::super::talk::Talk;
 use super::Links;
 use super::streams::Stream;
-use crate::base::{Oddity, Side, Timestamp};
+use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::hpack::Bounds;
 use crate::proto::http2::{Parts, parts};
@@ -351,15 +351,15 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// Body bytes of a stream that are not in the capture.
-    pub(super) fn data_missing(&mut self, links: &mut Links, at: usize, response: bool, missing: u64) {
+    pub(super) fn data_missing(&mut self, links: &mut Links, at: usize, response: bool, missing: u64, why: Missing) {
         let Some(stream) = links.streams.get_mut(at) else { return };
         let exchange = self.table.get_mut(stream.exchange);
         if response {
             exchange.response_body = exchange.response_body.saturating_add(missing);
-            exchange.partial.add(Partial::RESPONSE_GAP);
+            exchange.partial.add(reasons(Partial::RESPONSE_GAP, why));
         } else {
             exchange.request_body = exchange.request_body.saturating_add(missing);
-            exchange.partial.add(Partial::REQUEST_GAP);
+            exchange.partial.add(reasons(Partial::REQUEST_GAP, why));
         }
         if stream.decoders[usize::from(response)].take().is_some() {
             self.decoders -= 1;
@@ -424,6 +424,15 @@ impl<O: Observer> Pairing<O> {
             self.finish(c, stream.exchange);
         }
     }
+}
+
+/// A gap, with its reason where it is the snapshot length.
+pub(super) fn reasons(gap: Partial, why: Missing) -> Partial {
+    let mut reasons = gap;
+    if why == Missing::Truncated {
+        reasons.add(Partial::CUT);
+    }
+    reasons
 }
 
 fn head<'a>(status: u16, message: &Message, parts: &Parts<'a>, fields: Fields<'a>) -> ResponseHead<'a> {

@@ -23,11 +23,11 @@ use std::collections::VecDeque;
 use super::observer::{Observer, Partial};
 use super::pairing::Pairing;
 use super::talk::{Kind, Phase, Talk};
-use crate::base::{Bucket, Oddity, Side, Timestamp};
+use crate::base::{Bucket, Missing, Oddity, Side, Timestamp};
 use crate::proto::hpack;
 use crate::proto::http2::{self, Event, FRAME_SIZE, Found, Reader, Search, Setting, Skipped, settings};
 use crate::proto::probe::Start;
-use crate::stream::Connection;
+use crate::stream::{Connection, Gap};
 use streams::{Stream, Streams};
 
 /// SETTINGS that wait for their acknowledgement. Real ends wait for one or two.
@@ -347,17 +347,17 @@ impl<O: Observer> Pairing<O> {
 
     /// A hole in one side's bytes.
     #[cold]
-    pub(super) fn http2_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, len: u64) {
+    pub(super) fn http2_gap(&mut self, c: &Connection, t: &mut Talk, side: Side, gap: Gap) {
         let Some(mut h) = t.http2.take() else { return };
         let index = side.index();
         let lost = match &mut h.modes[index] {
-            Mode::Frames => match h.readers[index].gap(len) {
+            Mode::Frames => match h.readers[index].gap(gap.len) {
                 Skipped::Within { data, event } => {
                     let response = t.client != Some(side);
                     if let Some((stream, missing)) = data
                         && let Some(at) = h.links.streams.find(stream)
                     {
-                        self.data_missing(&mut h.links, at, response, missing);
+                        self.data_missing(&mut h.links, at, response, missing, gap.why);
                     }
                     let now = h.links.now;
                     self.event(c, t, &mut h.links, side, event, now);
@@ -378,22 +378,22 @@ impl<O: Observer> Pairing<O> {
             h.links.hpack[index].forget();
             h.links.pending[index].clear();
             h.links.strict[side.peer().index()] = false;
-            self.hole_in(t, &mut h.links, side);
+            self.hole_in(t, &mut h.links, side, gap.why);
         }
         self.weigh(&mut h);
         t.http2 = Some(h);
     }
 
     /// Any frame may have been in a hole of this side.
-    fn hole_in(&mut self, t: &Talk, links: &mut Links, side: Side) {
+    fn hole_in(&mut self, t: &Talk, links: &mut Links, side: Side, why: Missing) {
         let client = t.client == Some(side);
         links.streams.hole(client);
         for stream in links.streams.iter_mut() {
             let exchange = self.table.get_mut(stream.exchange);
             if client && !exchange.request_done {
-                exchange.partial.add(Partial::REQUEST_GAP);
+                exchange.partial.add(messages::reasons(Partial::REQUEST_GAP, why));
             } else if !client && stream.headed && !exchange.response_done {
-                exchange.partial.add(Partial::RESPONSE_GAP);
+                exchange.partial.add(messages::reasons(Partial::RESPONSE_GAP, why));
             }
             if stream.decoders[usize::from(!client)].take().is_some() {
                 self.decoders -= 1;

@@ -6,6 +6,7 @@
 mod bytes;
 pub mod certificate;
 mod client_hello;
+pub mod crypt_initial;
 mod der;
 pub mod fingerprint;
 pub mod handshake;

@@ -193,7 +193,7 @@ fn finish_closes_in_order_of_appearance() {
         type State = ();
         fn open(&mut self, _: &Connection) {}
         fn data(&mut self, _: &Connection, _: &mut (), _: Side, _: Chunk<'_>) {}
-        fn gap(&mut self, _: &Connection, _: &mut (), _: Side, _: u64, _: u64) {}
+        fn gap(&mut self, _: &Connection, _: &mut (), _: Side, _: Gap) {}
         fn end(&mut self, _: &Connection, _: &mut (), _: Side, _: End, _: Timestamp) {}
         fn close(&mut self, connection: &Connection, _: (), _: Close, _: Timestamp) {
             self.0.push(connection.id);

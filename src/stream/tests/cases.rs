@@ -546,6 +546,7 @@ fn hard_case_29_snapshot_length_cuts() {
     let fin = b.told(Client).end;
     assert_eq!(fin, None, "a FIN inside of the stream is none");
     assert_eq!(b.finish().missing(Missing::Gap), 0);
+    assert_eq!((b.listener.gap_bytes, b.listener.cut_bytes), (19, 19), "each gap tells why");
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub struct Listener {
     /// Keep no bytes, only count.
     pub deaf: bool,
     pub gap_bytes: u64,
+    /// Of those, bytes that the snapshot length cut off.
+    pub cut_bytes: u64,
 }
 
 impl Listener {
@@ -105,9 +107,13 @@ impl Consumer for Listener {
         told.acked.push((chunk.offset, chunk.acked));
     }
 
-    fn gap(&mut self, connection: &Connection, state: &mut u64, side: Side, offset: u64, len: u64) {
+    fn gap(&mut self, connection: &Connection, state: &mut u64, side: Side, gap: Gap) {
+        let Gap { offset, len, why } = gap;
         assert_eq!(*state, connection.id);
         self.gap_bytes += len;
+        if why == Missing::Truncated {
+            self.cut_bytes += len;
+        }
         let deaf = self.deaf;
         let told = self.at(connection, side, offset, len);
         if !deaf {

@@ -6,11 +6,7 @@ use super::*;
 use crate::base::Side;
 use crate::wire::{Kind, LinkType};
 
-#[path = "../../../tests/common/wrap.rs"]
-#[allow(dead_code, reason = "the file serves integration tests, too")]
-mod wrap;
-
-use wrap::{Made, WRAPS, Wrap};
+use crate::wire::wrap::{self, Made, WRAPS, Wrap};
 
 const CLIENT: ([u8; 4], u16) = ([10, 0, 0, 1], 50_000);
 const SERVER: ([u8; 4], u16) = ([10, 0, 0, 2], 80);
