@@ -230,7 +230,7 @@ impl<O: Observer> Pairing<O> {
 
     /// Whom does a response answer whose beginning was reached, not found?
     #[inline]
-    fn in_order(&self, t: &Talk, at: Place) -> Fit {
+    pub(super) fn in_order(&self, t: &Talk, at: Place) -> Fit {
         let Some(front) = t.queue.front() else { return Fit::Orphan };
         let front = self.table.get(front);
         // A response that the server sent before it had any of the request is not to it (408 on an idle connection).
@@ -276,6 +276,7 @@ impl<O: Observer> Pairing<O> {
             let after = self.orphan(site, t, head, facts);
             return Some(if found { After::Lost } else { after });
         };
+        t.half(side).shaky = false;
         if head.status == 101 && names_protocol(head.fields, b"h2c") {
             t.half(side).current = number;
             return Some(After::Http2);

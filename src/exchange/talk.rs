@@ -81,6 +81,8 @@ pub(super) struct Half {
     /// The message being received may end before its framing says so: an orphan response (whose request may have been
     /// HEAD), or one that lasts until close.
     pub doubt: bool,
+    /// A message that was in [`Half::doubt`] ended by its framing, perhaps not where it did; none has proven itself since.
+    pub shaky: bool,
     /// Behind a hole, nothing recognised yet: what comes may be the rest of an interim response.
     pub unsure: bool,
     pub straddle: Option<Box<Straddle>>,
@@ -96,6 +98,7 @@ impl Half {
             phase: Phase::Start,
             current: NOBODY,
             doubt: false,
+            shaky: false,
             unsure: false,
             straddle: None,
             decoder: None,
