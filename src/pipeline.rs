@@ -4,10 +4,11 @@
 //! packet in the steady state, no lock and no clock. Its ledger is the sum of those of its floors. Never blocks, never
 //! fails: what cannot be read is counted.
 
-use crate::base::{Ledger, Limits, Oddities, Timestamp};
+use crate::base::{Bucket, Ledger, Limits, Oddities, Side, Timestamp};
 use crate::exchange::{Observer, Pairing, Quic};
+use crate::proto::recognise;
 use crate::stream::Table;
-use crate::wire::{Copies, Decoder, Frame, Tunnels};
+use crate::wire::{Copies, Datagram, Decoder, Frame, Tunnels};
 
 /// Decoder, connection table and pairing, joined.
 pub struct Pipeline<O: Observer> {
@@ -32,7 +33,14 @@ impl<O: Observer> Pipeline<O> {
     #[inline]
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let Self { decoder, table, pairing, quic } = self;
-        if let Some(segment) = decoder.decode_with(frame, |datagram| quic.datagram(&mut pairing.observer, datagram)) {
+        let udp = |datagram: &Datagram<'_>| match quic.datagram(&mut pairing.observer, datagram) {
+            Bucket::Udp => {
+                let ports = [Side::Lo, Side::Hi].map(|side| datagram.key.end(side).port);
+                recognise::udp(ports, datagram.payload).unwrap_or(Bucket::Udp)
+            }
+            bucket => bucket,
+        };
+        if let Some(segment) = decoder.decode_with(frame, udp) {
             table.segment(pairing, &segment);
         }
     }

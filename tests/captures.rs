@@ -5,8 +5,12 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use shadowtap::base::Limits;
+use shadowtap::base::{Bucket, Limits};
 use shadowtap::capture::files::Files;
+use shadowtap::exchange::{Observer, Outcome, QuicFlow, Sides};
+use shadowtap::pipeline::Pipeline;
+use shadowtap::proto::{RequestHead, ResponseHead};
+use shadowtap::stream::Connection;
 use shadowtap::wire::Decoder;
 
 fn shared() -> Option<PathBuf> {
@@ -71,4 +75,63 @@ fn frames_and_streams_are_those_that_tshark_counts() {
     }
     assert!(files_read > 50);
     assert!(wrong.is_empty(), "{} of {files_read}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Keeps the hellos of QUIC.
+#[derive(Default)]
+struct Hellos(Vec<(Option<String>, Vec<String>)>);
+
+impl Observer for Hellos {
+    type Request = ();
+    fn request(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
+    fn response(&mut self, (): &mut (), _: &ResponseHead<'_>) {}
+    fn finish(&mut self, _: &Connection, (): (), _: &Outcome) {}
+    fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
+
+    fn quic_hello(&mut self, flow: &QuicFlow) {
+        let hello = flow.hello.as_ref().expect("a hello");
+        self.0.push((hello.sni.clone(), hello.alpn.clone()));
+    }
+}
+
+#[test]
+fn quic_hellos_are_those_that_other_readers_see_and_every_byte_is_in_a_bucket() {
+    let Some(folder) = shared() else { return };
+    let index = std::fs::read_to_string(folder.join("index.jsonl")).unwrap();
+    let (mut hellos, mut wrong) = (0, Vec::new());
+    for line in index.lines() {
+        let entry: Value = serde_json::from_str(line).unwrap();
+        let name = entry["file"].as_str().unwrap();
+        let mut files = Files::open(&[folder.join(name)]).unwrap_or_else(|e| panic!("{e}"));
+        let mut pipeline = Pipeline::new(Hellos::default(), &Limits::default());
+        loop {
+            match files.next() {
+                Ok(Some(frame)) => pipeline.frame(&frame),
+                Ok(None) => break,
+                Err(e) => println!("{e}"),
+            }
+        }
+        pipeline.finish();
+        let ledger = pipeline.ledger();
+        assert_eq!(ledger.accounted(), ledger.captured, "{name}");
+        let expected: Vec<(Option<String>, Vec<String>)> = entry["expect_quic"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|e| (e[0].as_str().map(str::to_owned), serde_json::from_value(e[1].clone()).unwrap()))
+            .collect();
+        let mut found = pipeline.into_observer().0;
+        found.sort();
+        let mut sorted = expected.clone();
+        sorted.sort();
+        hellos += expected.len();
+        if found != sorted {
+            wrong.push(format!("{name}: {found:?}, not {sorted:?}"));
+        }
+        if !expected.is_empty() {
+            assert!(ledger.get(Bucket::Quic) > 0, "{name}");
+        }
+    }
+    assert!(hellos >= 7);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -34,8 +34,56 @@ pub enum Bucket {
     Tunnel,
     /// Payload of UDP that is QUIC.
     Quic,
-    /// Payload of UDP that is not QUIC.
+    /// Payload of UDP that is neither QUIC nor recognised.
     Udp,
+    /// Payload of TCP that could not be read because its connection's other direction was never captured.
+    OneSided,
+    /// SSH.
+    Ssh,
+    /// SMTP, IMAP, POP3.
+    Mail,
+    /// FTP's control connection.
+    Ftp,
+    /// PostgreSQL.
+    Postgres,
+    /// MySQL and MariaDB.
+    Mysql,
+    /// Redis.
+    Redis,
+    /// MongoDB.
+    Mongo,
+    /// AMQP.
+    Amqp,
+    /// MQTT.
+    Mqtt,
+    /// NATS.
+    Nats,
+    /// Kafka.
+    Kafka,
+    /// Cassandra's native protocol.
+    Cassandra,
+    /// SMB.
+    Smb,
+    /// RDP.
+    Rdp,
+    /// VNC.
+    Vnc,
+    /// LDAP.
+    Ldap,
+    /// FastCGI: HTTP requests behind a web server.
+    FastCgi,
+    /// AJP: HTTP requests behind a web server.
+    Ajp,
+    /// uwsgi: HTTP requests behind a web server.
+    Uwsgi,
+    /// DNS, over UDP or TCP.
+    Dns,
+    /// DHCP, NTP, SNMP.
+    NetworkUpkeep,
+    /// Syslog over UDP.
+    Syslog,
+    /// STUN, RTP.
+    Realtime,
 }
 
 /// Bytes that existed but were never captured.
@@ -46,9 +94,12 @@ pub enum Missing {
     Gap,
     /// Cut off by the snapshot length.
     Truncated,
+    /// Those of the holes' bytes that their receiver acknowledged: lost on the way to the sensor, not on the way to the receiver. Counted
+    /// in [`Missing::Gap`], too.
+    Unseen,
 }
 
-const BUCKETS: [(Bucket, &str, &str); 12] = [
+const BUCKETS: [(Bucket, &str, &str); 36] = [
     (Bucket::Framing, "framing", "packet headers and padding"),
     (Bucket::Http, "http", "read as HTTP"),
     (Bucket::Tls, "tls", "TLS, not readable"),
@@ -61,15 +112,40 @@ const BUCKETS: [(Bucket, &str, &str); 12] = [
     (Bucket::Tunnel, "tunnel", "in tunnels that can't be opened"),
     (Bucket::Quic, "quic", "QUIC, not readable"),
     (Bucket::Udp, "udp", "other UDP"),
+    (Bucket::OneSided, "one_sided", "connections with one direction missing"),
+    (Bucket::Ssh, "ssh", "SSH"),
+    (Bucket::Mail, "mail", "mail (SMTP, IMAP, POP3)"),
+    (Bucket::Ftp, "ftp", "FTP"),
+    (Bucket::Postgres, "postgres", "PostgreSQL"),
+    (Bucket::Mysql, "mysql", "MySQL"),
+    (Bucket::Redis, "redis", "Redis"),
+    (Bucket::Mongo, "mongodb", "MongoDB"),
+    (Bucket::Amqp, "amqp", "AMQP"),
+    (Bucket::Mqtt, "mqtt", "MQTT"),
+    (Bucket::Nats, "nats", "NATS"),
+    (Bucket::Kafka, "kafka", "Kafka"),
+    (Bucket::Cassandra, "cassandra", "Cassandra"),
+    (Bucket::Smb, "smb", "SMB"),
+    (Bucket::Rdp, "rdp", "RDP"),
+    (Bucket::Vnc, "vnc", "VNC"),
+    (Bucket::Ldap, "ldap", "LDAP"),
+    (Bucket::FastCgi, "fastcgi", "FastCGI"),
+    (Bucket::Ajp, "ajp", "AJP"),
+    (Bucket::Uwsgi, "uwsgi", "uwsgi"),
+    (Bucket::Dns, "dns", "DNS"),
+    (Bucket::NetworkUpkeep, "network_upkeep", "DHCP, NTP, SNMP"),
+    (Bucket::Syslog, "syslog", "syslog"),
+    (Bucket::Realtime, "realtime", "STUN, RTP"),
 ];
 
-const MISSING: [(Missing, &str, &str); 2] = [
+const MISSING: [(Missing, &str, &str); 3] = [
     (Missing::Gap, "gap", "sent but never captured (gaps)"),
     (Missing::Truncated, "truncated", "cut off by the snapshot length"),
+    (Missing::Unseen, "unseen", "acknowledged by their receiver, but never captured (part of the gaps)"),
 ];
 
 /// Byte totals. Floors keep one each; [`Ledger::merge`] adds them up.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "Written", from = "Written")]
 pub struct Ledger {
     /// Frames captured.
@@ -85,11 +161,31 @@ pub struct Ledger {
     pub blind_nanos: u64,
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            packets: 0,
+            captured: 0,
+            buckets: [0; BUCKETS.len()],
+            missing: [0; MISSING.len()],
+            dropped_packets: 0,
+            blind_nanos: 0,
+        }
+    }
+}
+
 impl Ledger {
     /// Counts `bytes` into a bucket.
     #[inline(always)]
     pub fn add(&mut self, bucket: Bucket, bytes: u64) {
         self.buckets[bucket as usize] += bytes;
+    }
+
+    /// Moves bytes from one bucket to another: more has become known of them.
+    pub fn shift(&mut self, from: Bucket, to: Bucket, bytes: u64) {
+        let bytes = bytes.min(self.buckets[from as usize]);
+        self.buckets[from as usize] -= bytes;
+        self.buckets[to as usize] += bytes;
     }
 
     /// Counts bytes that were never captured.
@@ -138,6 +234,11 @@ impl Ledger {
             *a = a.saturating_sub(*b);
         }
         out
+    }
+
+    /// All buckets, in the order of their numbers.
+    pub fn buckets() -> impl Iterator<Item = Bucket> {
+        BUCKETS.iter().map(|&(bucket, ..)| bucket)
     }
 
     /// Each bucket with its machine name, its words for people and its bytes.

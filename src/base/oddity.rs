@@ -184,6 +184,12 @@ impl Oddities {
         self.0[oddity as usize]
     }
 
+    /// Are so many of `packets` copies that the mirror brings packets twice? A fiftieth of all, and at least eight.
+    pub fn mirrored_twice(&self, packets: u64) -> bool {
+        let copies = self.get(Oddity::MirroredTwice);
+        copies >= 8 && copies.saturating_mul(50) >= packets
+    }
+
     /// Adds another's counts to these.
     pub fn merge(&mut self, other: &Self) {
         for (a, b) in self.0.iter_mut().zip(&other.0) {

@@ -91,6 +91,9 @@ pub(crate) enum Command {
     /// Hold a kept inventory against API documents
     #[command(after_help = DIFF_HELP, after_long_help = format!("{DIFF_HELP}\n\n{EXIT_CODES}"))]
     Diff(DiffArgs),
+    /// Look at a mirror for a while and say what is wrong with it
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor(Doctor),
     /// Check a configuration file without starting anything
     CheckConfig(CheckConfig),
     /// List the interfaces that can be listened on
@@ -343,6 +346,46 @@ pub(crate) struct CheckConfig {
     /// The same, as `run` takes it
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) config: Option<PathBuf>,
+}
+
+const DOCTOR_HELP: &str = "\
+Looks for: a direction that is missing, packets mirrored twice, VLAN tags in one direction only, cut packets, merged frames, loss \
+on the way to the sensor, clock steps, nothing but TLS, no HTTP, tunnels that can't be opened. Each finding comes with its evidence \
+and its remedy; docs/user-guide.md has the commands for common switches.
+
+Examples:
+  shadowtap doctor -i eth1 --for 60s
+  shadowtap doctor -r monday.pcap";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Doctor {
+    /// Capture file (pcap or pcapng, also .gz and .zst), a folder of them, or `-` for standard input; may be repeated
+    #[arg(
+        short = 'r',
+        long = "read",
+        value_name = "FILE",
+        required_unless_present = "interface",
+        conflicts_with = "interface"
+    )]
+    pub(crate) read: Vec<PathBuf>,
+    /// Listen on this interface (Ctrl-C ends it)
+    #[arg(short = 'i', long, value_name = "IFACE")]
+    pub(crate) interface: Option<String>,
+    /// With -i: listen for so long (30s, 5m) [default: 30s]
+    #[arg(long = "for", value_name = "TIME", value_parser = duration, requires = "interface", conflicts_with = "read")]
+    pub(crate) listen: Option<Duration>,
+    /// Take limits and what is known of tunnels from this configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the findings as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// No progress bar
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Filter in BPF, as tcpdump has it
+    #[arg(value_name = "BPF", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -9,6 +9,7 @@ mod check;
 mod configured;
 mod daemon;
 mod diff;
+mod doctor;
 mod documents;
 mod exit;
 mod interfaces;
@@ -54,6 +55,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Templates(command) => templates::run(command),
         Command::Inventory(command) => inventory::run(command, &screen),
         Command::Diff(args) => diff::run(args, &screen),
+        Command::Doctor(args) => doctor::run(args, &screen),
         Command::CheckConfig(args) => check::run(args),
         Command::Interfaces(args) => interfaces::run(args, &screen),
     }

@@ -39,6 +39,8 @@ pub(super) struct Status {
     pub(super) log_lines_left_out: u64,
     pub(super) ledger: Ledger,
     pub(super) oddities: Oddities,
+    /// The mirror brings packets twice.
+    pub(super) mirrored_twice: bool,
     /// Interfaces on which nothing can be heard at the moment, and why.
     pub(super) blind: BTreeMap<String, String>,
     #[serde(skip)]
@@ -65,6 +67,7 @@ impl Status {
             log_lines_left_out: 0,
             ledger: Ledger::default(),
             oddities: Oddities::default(),
+            mirrored_twice: false,
             blind: BTreeMap::new(),
             last: (Instant::now(), 0, 0),
         }
@@ -82,6 +85,7 @@ impl Status {
     /// Looks at what is not told by the threads.
     pub(super) fn refresh(&mut self) {
         self.memory = resident();
+        self.mirrored_twice = self.oddities.mirrored_twice(self.ledger.packets);
         self.log_lines_left_out = super::log::left_out();
     }
 
@@ -109,6 +113,7 @@ impl Status {
             memory_mb = self.memory / 1_000_000,
             store_mb = self.store_bytes / 1_000_000,
             left_out = self.log_lines_left_out,
+            mirrored_twice = self.mirrored_twice.then_some(true),
             blind_seconds = self.ledger.blind_nanos / 1_000_000_000,
             not_heard = (!self.blind.is_empty()).then(|| tracing::field::display(self.not_heard())),
             bytes = %self.shares(),

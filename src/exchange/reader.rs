@@ -14,6 +14,7 @@ use crate::base::{Bucket, Oddity, Side, Timestamp};
 use crate::proto::http1::{self, Framing, Read, find_end};
 use crate::proto::http2::starts_like_frames;
 use crate::proto::probe::{self, First, Start};
+use crate::proto::recognise;
 use crate::stream::{Chunk, Connection, End, Gap};
 
 /// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
@@ -66,6 +67,14 @@ fn may_go_on_as_interim(unsure: bool, chunk: &[u8]) -> bool {
 impl<O: Observer> Pairing<O> {
     /// Reads a chunk whose turn has come.
     pub(super) fn process(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        let before = self.ledger.get(Bucket::OtherTcp);
+        t.heard[side.index()] = true;
+        self.step(c, t, side, chunk);
+        t.opaque += self.ledger.get(Bucket::OtherTcp) - before;
+    }
+
+    #[inline]
+    fn step(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
         let half = t.half(side);
         half.pos = chunk.offset + chunk.bytes.len() as u64;
         let previous = half.surely_acked();
@@ -83,7 +92,12 @@ impl<O: Observer> Pairing<O> {
                 return;
             }
             if matches!(t.kind, Kind::Tls | Kind::Other) {
-                self.ledger.add(Self::bucket(t.kind), rest.len() as u64);
+                if t.kind == Kind::Other && offset == 0 && t.other == Bucket::OtherTcp {
+                    // The other direction did not say what it is; servers of some protocols speak first.
+                    t.other = recognise::tcp(rest).unwrap_or(Bucket::OtherTcp);
+                }
+                let bucket = if t.kind == Kind::Other { t.other } else { Self::bucket(t.kind) };
+                self.ledger.add(bucket, rest.len() as u64);
                 return;
             }
             done += match t.half(side).phase {
@@ -179,7 +193,11 @@ impl<O: Observer> Pairing<O> {
                     _ if verdict == First::Other && true_start => Some(Kind::Other),
                     _ => None,
                 };
-                let bucket = Self::bucket(kind.unwrap_or(Kind::Other));
+                let mut bucket = Self::bucket(kind.unwrap_or(Kind::Other));
+                if verdict == First::Other && true_start {
+                    t.other = recognise::tcp(straddle.as_ref().map_or(rest, |s| &s.bytes)).unwrap_or(bucket);
+                    bucket = t.other;
+                }
                 if let Some(s) = straddle {
                     let before = s.bytes.len() - rest.len();
                     self.ledger.add(bucket, before as u64);
@@ -729,6 +747,9 @@ impl<O: Observer> Pairing<O> {
             }
         }
         self.give_up_all(c, t);
+        if t.one_sided() {
+            self.ledger.shift(Bucket::OtherTcp, Bucket::OneSided, t.opaque);
+        }
     }
 
     /// Gives up a head that is not whole.

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use super::http2::Http2;
 use super::table::{NOBODY, Queue, UNKNOWN};
-use crate::base::{Side, Timestamp};
+use crate::base::{Bucket, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
 use crate::stream::{End, Gap, HEADROOM};
@@ -172,6 +172,12 @@ pub struct Talk {
     pub(super) kind: Kind,
     /// Who sends requests.
     pub(super) client: Option<Side>,
+    /// Bytes that went into [`Bucket::OtherTcp`].
+    pub(super) opaque: u64,
+    /// Where the bytes of [`Kind::Other`] go.
+    pub(super) other: Bucket,
+    /// Which directions brought bytes, by side.
+    pub(super) heard: [bool; 2],
     /// Inside of a CONNECT tunnel.
     pub(super) nested: bool,
     /// Inside of TLS.
@@ -193,10 +199,23 @@ impl Talk {
             http2: None,
             kind: Kind::Probing,
             client: opener,
+            opaque: 0,
+            other: Bucket::OtherTcp,
+            heard: [false; 2],
             nested: false,
             secure: false,
             spoke: false,
             pipelines: false,
+        }
+    }
+
+    /// Did one direction bring all the bytes, although the other is known to have sent some?
+    pub(super) fn one_sided(&self) -> bool {
+        let start = |half: &Half| half.pos == 0 || half.pos == u64::from(HEADROOM);
+        match self.heard {
+            [true, false] => !start(&self.halves[1]),
+            [false, true] => !start(&self.halves[0]),
+            _ => false,
         }
     }
 

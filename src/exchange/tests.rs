@@ -728,7 +728,7 @@ fn other_protocols_are_left_alone() {
     let mut w = Wire::new();
     w.s("220 mail ESMTP\r\n").c("EHLO x\r\n").s("250 ok\r\n").c(get("/not"));
     assert_eq!(w.short(), [""; 0]);
-    assert_eq!(w.pairing.ledger.get(Bucket::OtherTcp), w.delivered);
+    assert_eq!(w.pairing.ledger.get(Bucket::Mail), w.delivered, "by name");
     let mut w = Wire::new();
     w.c([0x16, 3, 1]).c([0, 5, 1]).c([0, 0, 1, 3]).s([0x16, 3, 3, 0, 1, 2]);
     assert_eq!(w.short(), [""; 0]);
@@ -737,6 +737,19 @@ fn other_protocols_are_left_alone() {
     w.c("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").c([0; 20]).s([0; 9]);
     assert_eq!(w.short(), [""; 0]);
     assert_eq!(w.pairing.ledger.get(Bucket::OtherTcp), w.delivered - 24, "nonsense behind a preface");
+}
+
+#[test]
+fn hard_case_28_what_only_one_direction_shows_is_named_so() {
+    let mut w = Wire::new();
+    w.c("some words").lost(SERVER, "an answer").c("more words");
+    assert_eq!(w.short(), [""; 0]);
+    assert_eq!(w.pairing.ledger.get(Bucket::OneSided), w.delivered);
+    // Nothing was answered: nothing is missing.
+    let mut w = Wire::new();
+    w.c("some words").c("more words");
+    assert_eq!(w.short(), [""; 0]);
+    assert_eq!(w.pairing.ledger.get(Bucket::OtherTcp), w.delivered);
 }
 
 #[test]

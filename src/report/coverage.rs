@@ -62,8 +62,32 @@ impl Coverage {
             (Bucket::NotTcp, Sight::Other),
             (Bucket::Udp, Sight::Other),
             (Bucket::OtherTcp, Sight::Other),
+            (Bucket::Ssh, Sight::Other),
+            (Bucket::Mail, Sight::Other),
+            (Bucket::Ftp, Sight::Other),
+            (Bucket::Postgres, Sight::Other),
+            (Bucket::Mysql, Sight::Other),
+            (Bucket::Redis, Sight::Other),
+            (Bucket::Mongo, Sight::Other),
+            (Bucket::Amqp, Sight::Other),
+            (Bucket::Mqtt, Sight::Other),
+            (Bucket::Nats, Sight::Other),
+            (Bucket::Kafka, Sight::Other),
+            (Bucket::Cassandra, Sight::Other),
+            (Bucket::Smb, Sight::Other),
+            (Bucket::Rdp, Sight::Other),
+            (Bucket::Vnc, Sight::Other),
+            (Bucket::Ldap, Sight::Other),
+            (Bucket::FastCgi, Sight::Other),
+            (Bucket::Ajp, Sight::Other),
+            (Bucket::Uwsgi, Sight::Other),
+            (Bucket::Dns, Sight::Other),
+            (Bucket::NetworkUpkeep, Sight::Other),
+            (Bucket::Syslog, Sight::Other),
+            (Bucket::Realtime, Sight::Other),
             (Bucket::Tls, Sight::Opaque),
             (Bucket::Quic, Sight::Opaque),
+            (Bucket::OneSided, Sight::Lost),
             (Bucket::AfterGap, Sight::Lost),
             (Bucket::OverLimit, Sight::Lost),
             (Bucket::Tunnel, Sight::Lost),
@@ -100,6 +124,7 @@ fn missing(ledger: &Ledger) -> Vec<String> {
     }
     for (what, words) in [
         (Missing::Gap, "sent but never captured (holes in TCP streams)"),
+        (Missing::Unseen, "of them acknowledged by their receiver: lost on the way to the sensor"),
         (Missing::Truncated, "cut off by the snapshot length"),
     ] {
         if ledger.missing(what) > 0 {
@@ -149,6 +174,19 @@ fn blind(ledger: &Ledger) -> Vec<String> {
     if ledger.missing(Missing::Truncated) > 0 {
         out.push("Packets were cut: raise the snapshot length to see them whole.".to_owned());
     }
+    let gateways: u64 = [Bucket::FastCgi, Bucket::Ajp, Bucket::Uwsgi].iter().map(|b| ledger.get(*b)).sum();
+    if gateways > 0 {
+        out.push(format!(
+            "{} is HTTP between a web server and an application (FastCGI, AJP, uwsgi), which this version does not read.",
+            figures::bytes(gateways)
+        ));
+    }
+    if ledger.get(Bucket::OneSided) > 0 {
+        out.push(format!(
+            "{} is of connections whose other direction was never captured: mirror both (`shadowtap doctor` says more).",
+            share(Bucket::OneSided)
+        ));
+    }
     if ledger.get(Bucket::AfterGap) > 0 {
         out.push(format!("{} of HTTP could not be read because a gap hid where it begins.", share(Bucket::AfterGap)));
     }
@@ -177,27 +215,13 @@ mod tests {
     #[test]
     fn each_bucket_is_shown() {
         let mut ledger = Ledger::default();
-        (ledger.captured, ledger.packets) = (120, 3);
-        let buckets = [
-            Bucket::Framing,
-            Bucket::Http,
-            Bucket::Tls,
-            Bucket::OtherTcp,
-            Bucket::AfterGap,
-            Bucket::Duplicate,
-            Bucket::NotTcp,
-            Bucket::OverLimit,
-            Bucket::Undecodable,
-            Bucket::Tunnel,
-            Bucket::Quic,
-            Bucket::Udp,
-        ];
-        for bucket in buckets {
+        for bucket in Ledger::buckets() {
             ledger.add(bucket, 10);
         }
+        (ledger.captured, ledger.packets) = (ledger.accounted(), 3);
         let coverage = Coverage::of(&ledger);
         assert_eq!(coverage.shares.len(), ledger.rows().count());
-        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), 120);
+        assert_eq!(coverage.shares.iter().map(|s| s.bytes).sum::<u64>(), ledger.captured);
         assert_eq!(coverage.shares[0].name, "http");
         assert_eq!(coverage.shares.iter().find(|s| s.sight == Sight::Opaque).unwrap().name, "tls");
         assert!(coverage.shares.windows(2).all(|s| s[0].sight <= s[1].sight));

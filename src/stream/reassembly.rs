@@ -396,6 +396,10 @@ impl<C: Consumer> Desk<'_, C> {
         if len > 0 && !flow.is(side, mark::ENDED) {
             self.oddities.bump(Oddity::StreamGap);
             self.ledger.miss(Missing::Gap, len);
+            // Where its receiver has acknowledged it, it was not lost between the two, but on its way here.
+            let half = &flow.halves[side.index()];
+            let acked = self.holes.get(half).map_or(0, |h| h.acked).min(to);
+            self.ledger.miss(Missing::Unseen, acked.saturating_sub(half.next));
             self.gap(flow, side, len, Missing::Gap);
         }
     }

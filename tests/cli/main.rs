@@ -1,6 +1,7 @@
 //! The commands, from end to end: what is typed, what comes out, and how it exits.
 
 mod commands;
+mod doctor;
 mod sandbox;
 mod scan;
 mod templates;

@@ -6,6 +6,9 @@ use crate::console::{Align, Screen, Table, Tone};
 use crate::report::figures::{bytes, exact, percent, things};
 use crate::report::{Coverage, Sight};
 
+/// Said where many packets came twice.
+const MIRRORED_TWICE: &str = "Packets are mirrored twice. Each is counted once, but takes its room on the mirror twice; `shadowtap doctor` says more.";
+
 /// The ledger as a bar and a table, what is missing, what is odd.
 pub(crate) fn sight(ledger: &Ledger, oddities: &Oddities, screen: &Screen) -> String {
     let tones = screen.tones;
@@ -38,6 +41,9 @@ pub(crate) fn sight(ledger: &Ledger, oddities: &Oddities, screen: &Screen) -> St
         ]);
     }
     out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
+    if oddities.mirrored_twice(ledger.packets) {
+        out.push_str(&format!("\n  {} {}\n", tones.paint(Tone::Warn, "▸"), MIRRORED_TWICE));
+    }
     if !coverage.missing.is_empty() || !coverage.blind.is_empty() {
         heading(&mut out, tones, "Not seen");
         out.push('\n');
