@@ -128,6 +128,18 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
     seed("store", "snapshot", b"\0" + body + struct.pack("<HQI", 0xFFFF, 2, zlib.crc32(sums)))
     seed("store", "claims", b"\0" + header + struct.pack("<HIQ", 3, 200 << 20, 7) + b"rs1")
 
+    # Long headers of each kind in one datagram; a hello in pieces; frames.
+    ids = b"\x08" + b"\1" * 8 + b"\2\5\5"
+    initial = b"\xc1\0\0\0\1" + ids + b"\0\x40\x30" + bytes(48)
+    handshake = b"\xe1\0\0\0\1" + ids + b"\x20" + bytes(32)
+    retry = b"\xf0\0\0\0\1" + ids + b"token" + bytes(16)
+    second = b"\xd1\x6b\x33\x43\xcf" + ids + b"\3abc\x40\x30" + bytes(48)
+    datagrams = [(0, initial + handshake), (1, handshake), (1, retry), (0, second)]
+    seed("quic", "datagrams", b"\2" + b"".join(b"\1\0" + bytes([s]) + struct.pack(">I", len(d)) + d for s, d in datagrams))
+    body = b"\3\3" + bytes(32) + b"\0\0\2\x13\1\1\0\0\x0c\0\0\0\x08\0\6\0\0\3a.b"
+    seed("quic", "hello", b"\1\1" + struct.pack(">I", len(body))[1:] + body)
+    seed("quic", "frames", b"\0\0\1\2\5\0\1\1\1\1\6\0\4abcd\6\4\2ef\x1c\0")
+
     # For these, any bytes are a script.
     rng = random.Random(1)
     # http2: step, then (which side, length, bytes); 248 and above is a hole. The client's preface is there already.

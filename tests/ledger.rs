@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use shadowtap::base::{Bucket, Limits};
+use shadowtap::base::{Bucket, Limits, Missing};
 use shadowtap::capture::files::Files;
 use shadowtap::exchange::{BodyWish, Observer, Outcome, Sides};
 use shadowtap::pipeline::Pipeline;
@@ -120,4 +120,75 @@ fn our_own_recordings() {
 #[test]
 fn captures_of_other_projects() {
     check_all(&shared().join("captures/files"));
+}
+
+#[path = "common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves other tests, too")]
+mod wrap;
+
+use proptest::prelude::*;
+use shadowtap::base::Timestamp;
+use shadowtap::wire::{Frame, LinkType};
+use wrap::{Made, WRAPS};
+
+/// What a packet may carry.
+fn payloads() -> impl Strategy<Value = Vec<u8>> {
+    let words: Vec<Vec<u8>> = vec![
+        b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello".to_vec(),
+        b"SSH-2.0-x\r\n".to_vec(),
+        b"*1\r\n$4\r\nPING\r\n".to_vec(),
+        vec![22, 3, 1, 0, 4, 1, 2, 3, 4],
+        vec![0xc1, 0, 0, 0, 1, 8, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0x40, 30, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+        b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03api\0\0\x01\0\x01".to_vec(),
+        Vec::new(),
+    ];
+    prop_oneof![prop::sample::select(words), proptest::collection::vec(any::<u8>(), 0..80)]
+}
+
+proptest! {
+    /// TCP and UDP of any content in any tunnels, lost, repeated, cut, damaged, in one direction or both: the buckets add up exactly.
+    #[test]
+    fn any_mixture_adds_up(
+        packets in proptest::collection::vec(
+            (
+                (0_u8..4, any::<bool>(), payloads(), 0_u32..200, prop::sample::select(vec![2_u8, 16, 18, 24, 17, 4])),
+                (proptest::collection::vec(prop::sample::select(WRAPS.to_vec()), 0..3), 0_usize..3, 0_usize..60, any::<u8>()),
+            ),
+            0..60,
+        ),
+        one_sided in any::<bool>(),
+    ) {
+        let mut pipeline = Pipeline::new(Counter::default(), &Limits::default());
+        let (mut now, mut captured) = (1_000_000_000_u64, 0);
+        for ((flow, by_server, payload, seq, flags), (wraps, times, cut, damage)) in packets {
+            now += 5_000_000;
+            if one_sided && by_server {
+                continue;
+            }
+            let ends = [([10, 0, 0, flow], 40_000), ([10, 0, 1, 1], if flow == 3 { 53 } else { 80 })];
+            let ends = if by_server { [ends[1], ends[0]] } else { ends };
+            let ip = if flow >= 2 {
+                wrap::ipv4(17, ends[0].0, ends[1].0, 1, &wrap::udp(ends[0].1, ends[1].1, &payload))
+            } else {
+                wrap::tcp(ends, 1, (seq, 300), flags, &payload)
+            };
+            let mut bytes = wraps.iter().fold(Made::Ip(ip), |made, wrap| wrap.around(made)).frame();
+            let wire_len = bytes.len() as u32;
+            if damage < 30 {
+                let at = usize::from(damage) * 3 % bytes.len();
+                bytes[at] ^= 0x41;
+            }
+            bytes.truncate(bytes.len().saturating_sub(cut.saturating_sub(40)));
+            for _ in 0..times {
+                captured += bytes.len() as u64;
+                pipeline.frame(&Frame { ts: Timestamp(now), link: LinkType::ETHERNET, data: &bytes, wire_len });
+            }
+        }
+        pipeline.finish();
+        let ledger = pipeline.ledger();
+        prop_assert_eq!(ledger.captured, captured);
+        prop_assert_eq!(ledger.accounted(), captured, "{:?}", ledger);
+        prop_assert!(ledger.missing(Missing::Unseen) <= ledger.missing(Missing::Gap));
+    }
 }

@@ -8,6 +8,7 @@ use shadowtap::wire::{Decoder, Frame, LinkType};
 use shadowtap_fuzz::{Choices, time};
 
 #[path = "../../tests/common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves tests, too")]
 mod wrap;
 
 use wrap::{Made, WRAPS};
