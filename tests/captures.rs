@@ -87,6 +87,7 @@ impl Observer for Hellos {
     fn response(&mut self, (): &mut (), _: &ResponseHead<'_>) {}
     fn finish(&mut self, _: &Connection, (): (), _: &Outcome) {}
     fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
 
     fn quic_hello(&mut self, flow: &QuicFlow) {
         let hello = flow.hello.as_ref().expect("a hello");

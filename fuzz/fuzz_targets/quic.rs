@@ -23,6 +23,7 @@ impl Observer for Told {
     fn response(&mut self, (): &mut (), _: &ResponseHead<'_>) {}
     fn finish(&mut self, _: &Connection, (): (), _: &Outcome) {}
     fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
     fn quic_hello(&mut self, flow: &QuicFlow) {
         assert!(flow.hello.is_some());
         self.hellos += 1;

@@ -45,6 +45,7 @@ impl Observer for Exchanges {
         self.0 += 1;
     }
     fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
 }
 
 /// The examination under way: what the scan would make of the frames, and what they are by themselves.
