@@ -10,6 +10,12 @@ use shadowtap::base::{Limits, Timestamp};
 use shadowtap::wire::file::Reader;
 use shadowtap::wire::{Decoder, Frame, LinkType};
 
+#[path = "../tests/common/wrap.rs"]
+#[allow(dead_code, reason = "the file serves tests, too")]
+mod wrap;
+
+use wrap::{Made, Wrap};
+
 /// Frames as an API's traffic has them: four in ten are bare acknowledgements.
 const SIZES: [usize; 10] = [0, 420, 0, 1460, 700, 0, 180, 1460, 0, 300];
 const FRAMES: usize = 20_000;
@@ -52,6 +58,31 @@ fn fragmented(i: usize, _: &[u8]) -> Vec<u8> {
     [&packet[..34], &packet[34 + from..34 + to]].concat()
 }
 
+/// The same in a tunnel.
+fn wrapped(i: usize, payload: &[u8], wraps: &[Wrap]) -> Vec<u8> {
+    wraps.iter().fold(Made::Ethernet(plain(i, payload)), |made, wrap| wrap.around(made)).frame()
+}
+
+fn vxlan(i: usize, payload: &[u8]) -> Vec<u8> {
+    wrapped(i, payload, &[Wrap::Vxlan])
+}
+
+fn geneve(i: usize, payload: &[u8]) -> Vec<u8> {
+    wrapped(i, payload, &[Wrap::Geneve])
+}
+
+fn erspan(i: usize, payload: &[u8]) -> Vec<u8> {
+    wrapped(i, payload, &[Wrap::Erspan3])
+}
+
+fn gtp(i: usize, payload: &[u8]) -> Vec<u8> {
+    Wrap::Gtp.around(Made::Ip(plain(i, payload)[14..].to_vec())).frame()
+}
+
+fn nested(i: usize, payload: &[u8]) -> Vec<u8> {
+    wrapped(i, payload, &[Wrap::Vlan, Wrap::Vxlan, Wrap::MplsControlWord, Wrap::Erspan2])
+}
+
 fn pcap(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut out = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0];
     for (i, f) in frames.iter().enumerate() {
@@ -86,8 +117,17 @@ fn wire(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode");
     group.throughput(Throughput::Elements(FRAMES as u64));
     type Build = fn(usize, &[u8]) -> Vec<u8>;
-    let kinds: [(&str, Build); 4] =
-        [("ipv4", plain), ("vlan", tagged), ("ipv6_extensions", extended), ("ipv4_fragments", fragmented)];
+    let kinds: [(&str, Build); 9] = [
+        ("ipv4", plain),
+        ("vlan", tagged),
+        ("ipv6_extensions", extended),
+        ("ipv4_fragments", fragmented),
+        ("vxlan", vxlan),
+        ("geneve", geneve),
+        ("erspan", erspan),
+        ("gtp", gtp),
+        ("vlan_in_vxlan_in_mpls_in_erspan", nested),
+    ];
     for (name, build) in kinds {
         let frames = frames(build);
         group.bench_function(name, |b| {
