@@ -245,8 +245,11 @@ fn an_id_survives_the_refinement_of_its_template() {
         let view = view(&inventory(asks));
         view.services[0].endpoints.iter().find(|e| e.template == template).map(|e| e.id.clone())
     };
-    for (i, name) in ["acme", "initech", "hooli", "umbrella"].into_iter().enumerate() {
-        asks.push(Ask { ts: i as u64, ..ask(format!("/orgs/{name}/members"), 200) });
+    let names = ["acme", "initech", "hooli", "umbrella", "stark", "wayne", "wonka", "tyrell", "cyberdyne", "aperture"];
+    for (i, name) in names.into_iter().enumerate() {
+        for (j, what) in ["members", "repos", "teams"].into_iter().enumerate() {
+            asks.push(Ask { ts: (i * 3 + j) as u64, ..ask(format!("/orgs/{name}/{what}"), 200) });
+        }
     }
     let first = id_of(&asks[..1], "/orgs/acme/members");
     assert!(first.is_some());

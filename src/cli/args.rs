@@ -237,6 +237,28 @@ pub(crate) enum Templates {
     /// Read a log and print the templates of what is called in it
     #[command(after_help = LEARN_HELP)]
     Learn(Learn),
+    /// Write the rows that the judgement is trained on (see tools/train-templates)
+    #[command(hide = true)]
+    Features(Features),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Features {
+    /// Log, as `learn` takes it
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// True templates: lines of JSON with `i` and `template`, `noise` for noise
+    #[arg(value_name = "TRUTH")]
+    pub(crate) truth: PathBuf,
+    /// Model of the first pass, and vocabulary
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// Rows of the second pass
+    #[arg(long)]
+    pub(crate) second: bool,
+    /// Print the features' names instead
+    #[arg(long)]
+    pub(crate) names: bool,
 }
 
 const LEARN_HELP: &str = "\

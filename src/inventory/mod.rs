@@ -19,6 +19,7 @@ mod service;
 pub mod sketch;
 mod state;
 pub mod store;
+mod training;
 mod tree;
 mod view;
 
@@ -34,6 +35,7 @@ use service::{Context, Room, Service};
 pub use assign::Assignment;
 pub use records::RestoreError;
 pub use state::EndpointState;
+pub use training::Labelled;
 pub use view::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
 
 /// A record that changed, for the store: opaque bytes under an opaque key.
@@ -84,7 +86,10 @@ impl Inventory {
     }
 
     /// Sets the routes that documents name. They hold for all that was seen, before and after, until set again.
-    pub fn set_documented(&mut self, mut routes: Vec<Route>) {
+    pub fn set_documented(&mut self, routes: Vec<Route>) {
+        // As they are, for segments that are observed whole though the document takes them apart (`{name}.{ext}` with an
+        // ending that nobody knows), and taken apart, for the others.
+        let mut routes: Vec<_> = routes.into_iter().flat_map(|r| [r.unglued(), r]).collect();
         routes.sort_unstable();
         routes.dedup();
         self.routes = routes;

@@ -6,6 +6,7 @@
 //! only what could be a literal of the API's own leaves as text. Never gives a body, a token or a query value.
 
 mod batch;
+pub mod glue;
 mod host;
 mod key;
 mod logged;

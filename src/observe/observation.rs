@@ -148,7 +148,9 @@ pub struct Segment<'a> {
     /// Keyed hash of the percent-decoded text; tells values apart where the text is not kept, and 0 where it is.
     pub hash: u64,
     /// The percent-decoded text where [`Kind::keeps_text`], else empty. Integers of one or two digits keep theirs too:
-    /// they identify nobody, and some APIs have their version there (`/1/members`).
+    /// they identify nobody, and some APIs have their version there (`/1/members`); so do days (`2006-03-01`) in the first
+    /// two segments, for the same reason. Pieces of one segment on the wire (`42.json`) are segments here, with marks:
+    /// see [`glue`](super::glue).
     pub text: &'a str,
 }
 

@@ -91,6 +91,13 @@ impl Tally {
         (self.0 >> lane & 0x7f) as usize
     }
 
+    /// Has the text a character that pieces of one segment are joined with?
+    #[inline(always)]
+    pub(super) fn may_be_glued(self) -> bool {
+        const JOINTS: u64 = 0x7f << DOT | 0x7f << OTHER;
+        self.0 & JOINTS != 0
+    }
+
     #[inline(always)]
     fn letters(self) -> usize {
         self.lane(LOWER) + self.lane(UPPER)

@@ -6,6 +6,7 @@
 //! may be an identifier leaves as a kind and a keyed hash.
 
 use super::Kind;
+use super::glue;
 use super::key::Key;
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append};
 use super::shape::{self, Tally};
@@ -13,6 +14,11 @@ use crate::proto::Target;
 
 /// Longest parameter name that is kept, in bytes.
 const NAME_MAX: usize = 64;
+
+/// Length of a day, `2006-03-01`: some APIs have the date of their version where others have `v1`.
+const DAY_LEN: usize = 10;
+/// Segments from the root among which such a date may stand and keeps its text.
+const BASE_SEGMENTS: usize = 2;
 
 /// A target split into its parts, still as on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -102,7 +108,10 @@ impl Parts<'_> {
             None | Some(b'/' | b'?' | b'#') => {
                 // Every byte passed the tally, so all are printable ASCII.
                 let text = text.and_then(|t| t.get(start..end));
-                self.keep(key, plain, text, shape::tallied(plain, tally));
+                match text {
+                    Some(text) if tally.may_be_glued() => self.keep_glued(key, text, is_last(rest, end)),
+                    _ => self.keep(key, plain, text, shape::tallied(plain, tally)),
+                }
                 end
             }
             Some(_) => self.escaped(key, rest, start, end),
@@ -115,14 +124,31 @@ impl Parts<'_> {
         let ends = |b: &u8| matches!(b, b'/' | b'?' | b'#');
         let end = rest[odd..].iter().position(ends).map_or(rest.len(), |n| odd + n);
         let whole = &rest[start..end];
-        let name = whole.iter().position(|b| *b == b';').map_or(whole, |at| &whole[..at]);
+        // A matrix parameter has a value; `synonyms;antonyms` has none.
+        let matrix = whole.iter().position(|b| *b == b';').filter(|at| whole[*at..].contains(&b'='));
+        let name = matrix.map_or(whole, |at| &whole[..at]);
         let mut decoded = std::mem::take(self.scratch);
         decode(name, false, &mut decoded);
         if !decoded.is_empty() {
-            self.keep(key, &decoded, std::str::from_utf8(&decoded).ok(), shape::segment(&decoded));
+            match std::str::from_utf8(&decoded) {
+                Ok(text) => self.keep_glued(key, text, is_last(rest, end)),
+                Err(_) => self.keep(key, &decoded, None, shape::segment(&decoded)),
+            }
         }
         *self.scratch = decoded;
         end
+    }
+
+    /// Keeps the pieces of a segment that may be more than one.
+    #[cold]
+    fn keep_glued(&mut self, key: &Key, text: &str, last: bool) {
+        match glue::split(text, last) {
+            Some(pieces) => pieces.each(|piece, literal| {
+                let kind = if literal { Kind::Word } else { shape::segment(piece.as_bytes()) };
+                self.keep(key, piece.as_bytes(), Some(piece), kind);
+            }),
+            None => self.keep(key, text.as_bytes(), Some(text), shape::segment(text.as_bytes())),
+        }
     }
 
     /// Keeps a segment; `text` is `bytes` where they are text.
@@ -131,7 +157,9 @@ impl Parts<'_> {
         if self.segments.len() >= MAX_SEGMENTS {
             return;
         }
-        let kept = kind.keeps_text() || (kind == Kind::Integer && bytes.len() <= 2);
+        let kept = kind.keeps_text()
+            || (kind == Kind::Integer && bytes.len() <= 2)
+            || (kind == Kind::Date && bytes.len() == DAY_LEN && self.segments.len() < BASE_SEGMENTS);
         let segment = match text {
             Some(text) if kept => SegmentSpan { kind, hash: 0, text: append(self.text, text) },
             _ => SegmentSpan { kind, hash: key.hash(bytes), text: Span::default() },
@@ -209,6 +237,11 @@ impl Piece {
             _ => Self { start, end, tally: (end - start <= shape::TALLY_MAX).then_some(tally) },
         }
     }
+}
+
+/// Does the path end with the segment that ends here?
+fn is_last(rest: &[u8], end: usize) -> bool {
+    rest.get(end..).unwrap_or_default().iter().find(|b| **b != b'/').is_none_or(|b| matches!(b, b'?' | b'#'))
 }
 
 /// The text without escapes; borrowed where it has none.

@@ -18,8 +18,8 @@ const LINE_MAX: u64 = 1 << 20;
 /// Largest HAR document that is read, in bytes.
 const HAR_MAX: u64 = 1 << 30;
 
-/// Reads a log. Gives how many of its lines are no requests though they should be.
-pub(super) fn read(path: &Path, then: impl FnMut(u64, &Entry)) -> anyhow::Result<u64> {
+/// A file, or standard input, without its compression.
+fn open(path: &Path) -> anyhow::Result<Box<dyn BufRead>> {
     let name = || path.display().to_string();
     let source: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin())
@@ -28,11 +28,21 @@ pub(super) fn read(path: &Path, then: impl FnMut(u64, &Entry)) -> anyhow::Result
     };
     let mut source = BufReader::with_capacity(1 << 16, source);
     let zipped = source.fill_buf().with_context(name)?.starts_with(&[0x1f, 0x8b]);
-    let mut source: Box<dyn BufRead> = if zipped {
-        Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(source)))
-    } else {
-        Box::new(source)
-    };
+    Ok(if zipped { Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(source))) } else { Box::new(source) })
+}
+
+/// Gives each line of a file.
+pub(super) fn read_lines(path: &Path, mut then: impl FnMut(&str)) -> anyhow::Result<()> {
+    for line in open(path)?.lines() {
+        then(&line.with_context(|| path.display().to_string())?);
+    }
+    Ok(())
+}
+
+/// Reads a log. Gives how many of its lines are no requests though they should be.
+pub(super) fn read(path: &Path, then: impl FnMut(u64, &Entry)) -> anyhow::Result<u64> {
+    let name = || path.display().to_string();
+    let mut source = open(path)?;
     if is_har(source.fill_buf().with_context(name)?) {
         return har(source, then).with_context(name);
     }

@@ -4,6 +4,7 @@
 //! prints, since what comes later may change what is thought of what came before.
 
 mod entry;
+mod features;
 mod log;
 
 use std::io::Write;
@@ -21,6 +22,7 @@ use crate::report::visible;
 pub(crate) fn run(command: &Templates) -> Result<ExitCode, Failure> {
     match command {
         Templates::Learn(args) => learn(args),
+        Templates::Features(args) => features::run(args),
     }
 }
 

@@ -1,63 +1,18 @@
 //! Literal or value?
 //!
-//! Takes the words at one place of a path, with what lies below each, gives a verdict for each. A pure function of its
-//! arguments. Never looks at single requests: counts and structure only.
-//!
-//! What speaks for values: words that look like codes; brothers that share sub-resources by name; many words where the
-//! parent is a collection (plural, listed by itself). What speaks for literals: a parent that is a version or the root,
-//! a parameter before (`/users/{id}/orders`), words that APIs use for themselves (`me`, `search`), values beside them.
+//! Takes the words at one place of a path, with what lies below each, gives how likely each is a value: what the model says,
+//! set right by a few rules where the answer is known. Two passes: what is thought of a word at one place bears on what is thought
+//! of it at another, so that what is rare borrows from what is not. Never looks at single requests: counts and structure only.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::inventory::tree::NodeId;
-
-/// What stands before a place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Parent<'a> {
-    /// Nothing.
-    Root,
-    /// Only words that belong to the address of the API as a whole: `api`, `rest`, `v1`.
-    Base,
-    /// A literal.
-    Word(&'a str),
-    /// A parameter.
-    Parameter,
-}
-
-impl<'a> Parent<'a> {
-    /// What stands before the children of a literal at a place with this parent.
-    pub(super) fn below(self, word: &'a str) -> Self {
-        let at_base = matches!(self, Self::Root | Self::Base);
-        if (at_base && (BASE.contains(&word) || is_number(word))) || is_version(word) {
-            Self::Base
-        } else {
-            Self::Word(word)
-        }
-    }
-}
-
-/// A word at a place, and what lies below.
-#[derive(Clone, Debug)]
-pub(super) struct Child<'a> {
-    pub(super) word: &'a str,
-    pub(super) nodes: Vec<NodeId>,
-    /// Exchanges that ended here.
-    pub(super) calls: u64,
-    /// Did an exchange that ended here succeed?
-    pub(super) leaf: bool,
-    /// Methods that ended here, as bits.
-    pub(super) methods: u32,
-    /// Words below.
-    pub(super) words: BTreeSet<&'a str>,
-    /// Are there values below?
-    pub(super) values: bool,
-    /// What a document says: `true` for a literal.
-    pub(super) documented: Option<bool>,
-}
-
-/// Words that stand for the API as a whole.
-const BASE: [&str; 12] =
-    ["api", "apis", "rest", "v", "service", "services", "public", "internal", "private", "app", "web", "gateway"];
+use super::child::Child;
+use super::evidence::Evidence;
+use super::features::{self, Row, Source};
+use super::forest::Model;
+use super::place::{First, Host, Parent, Place};
+use super::training::Teacher;
+use crate::observe::glue::AFTER;
 
 /// Words that APIs have beside identifiers, meaning themselves.
 const SELF_WORDS: [&str; 40] = [
@@ -68,10 +23,24 @@ const SELF_WORDS: [&str; 40] = [
 ];
 
 /// Forms of an answer: side by side they are values of one parameter.
-const FORMATS: [&str; 10] = ["json", "xml", "csv", "yaml", "yml", "html", "txt", "rss", "atom", "jsonp"];
+pub(super) const FORMATS: [&str; 12] =
+    ["json", "xml", "csv", "yaml", "yml", "html", "txt", "rss", "atom", "jsonp", "tsv", "geojson"];
 
-/// Words of one place from which on they are values even where little else says so.
-const MANY: usize = 40;
+/// From which likelihood on a word is a value, and what a word gets that is surely a literal, or surely a value.
+pub(super) const VALUE: f32 = 0.5;
+const LITERAL: f32 = 0.1;
+const SURELY: f32 = 1.0;
+
+/// Exchanges from which on a word that stands alone is taken for what it looks like.
+const ALONE: u64 = 3;
+/// Dates, and versions, that may stand side by side as literals.
+const DATES: usize = 12;
+const VERSIONS: usize = 6;
+/// Words in a collection that have something below, and resources that they have in common, from which on they are members.
+const MEMBERS: usize = 4;
+const COMMON: usize = 3;
+/// Names of APIs that may stand side by side.
+const NAMES: usize = 64;
 
 pub(super) fn is_version(word: &str) -> bool {
     let rest = word.strip_prefix(['v', 'V']).unwrap_or(word);
@@ -88,190 +57,164 @@ pub(in crate::inventory) fn means_itself(word: &str) -> bool {
     SELF_WORDS.contains(&word)
 }
 
-fn is_number(word: &str) -> bool {
-    word.bytes().all(|b| b.is_ascii_digit())
+/// The judge of one service.
+pub(super) struct Judge<'a> {
+    source: Source<'a>,
+    /// What the first pass thinks; filled by it, read by the second.
+    pub(super) first: First,
+    second: bool,
+    /// Only while rows to train on are made.
+    pub(super) teacher: Option<Teacher>,
+    pub(super) names: Vec<&'static str>,
 }
 
-/// Does a word look like a code that was given, not a name that was chosen? `router_2`, `TK-48213`, `7`.
-fn looks_given(word: &str) -> bool {
-    let digits = word.bytes().filter(u8::is_ascii_digit).count();
-    if digits == 0 || is_version(word) {
-        return false;
+impl<'a> Judge<'a> {
+    pub(super) fn new(evidence: &'a Evidence<'a>, host: &'a Host) -> Self {
+        Self::with(evidence, host, Model::get())
     }
-    let joined = word.bytes().any(|b| !b.is_ascii_alphanumeric());
-    let numbered = word
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .any(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
-    (joined && numbered) || digits >= 3 || digits == word.len()
-}
 
-fn is_plural(word: &str) -> bool {
-    let w = word.to_ascii_lowercase();
-    w.len() > 2 && w.ends_with('s') && !w.ends_with("ss") && !w.ends_with("us") && !w.ends_with("is")
-}
-
-/// Judges the words of a place: `true` for a value. `values`: identifiers stand beside them; `listed`: the prefix itself
-/// is an endpoint.
-pub(super) fn judge(parent: Parent<'_>, children: &[Child<'_>], values: bool, listed: bool) -> Vec<bool> {
-    let given = children.iter().filter(|c| looks_given(c.word)).count();
-    let family = family(parent, children, values);
-    let words = children.iter().filter(|c| is_open(c)).count();
-    let crowd = crowd(parent, children, values, listed);
-    let is_format = |word: &str| FORMATS.iter().any(|f| f.eq_ignore_ascii_case(word));
-    let formats = children.len() >= 2 && children.iter().all(|c| is_format(c.word));
-    children
-        .iter()
-        .map(|child| {
-            if let Some(literal) = child.documented {
-                return !literal;
-            }
-            if looks_given(child.word) {
-                return given_is_value(parent, child, given, values, children.len());
-            }
-            if !is_open(child) {
-                return false;
-            }
-            formats || family.contains(child.word) || (crowd && words > 0 && child.words.is_empty())
-        })
-        .collect()
-}
-
-/// May a word be a value at all?
-fn is_open(child: &Child<'_>) -> bool {
-    !is_version(child.word) && !looks_given(child.word) && !SELF_WORDS.contains(&child.word)
-}
-
-/// A code is a value, except where the name or the version of an API stands (`/1/members`, `/api/0/projects`): there a few
-/// numbers with sub-resources of their own are literals, whatever else was asked of the root.
-fn given_is_value(parent: Parent<'_>, child: &Child<'_>, given: usize, values: bool, all: usize) -> bool {
-    if matches!(parent, Parent::Root | Parent::Base) {
-        let base = is_number(child.word) && child.words.len() >= 2;
-        return !base && (given > 2 || (values && !is_number(child.word)));
+    pub(super) fn with(evidence: &'a Evidence<'a>, host: &'a Host, model: &'a Model) -> Self {
+        let source = Source { evidence, host, model };
+        Self { source, first: First::default(), second: false, teacher: None, names: Vec::new() }
     }
-    let in_collection = matches!(parent, Parent::Word(word) if is_plural(word));
-    values || given > 1 || all > 1 || child.calls < 3 || is_number(child.word) || in_collection
-}
 
-/// The words that share sub-resources by name: `/orgs/{acme, initech}/members`.
-fn family<'a>(parent: Parent<'_>, children: &[Child<'a>], values: bool) -> BTreeSet<&'a str> {
-    let open: Vec<_> = children.iter().filter(|c| is_open(c)).collect();
-    let inner: Vec<_> = open.iter().filter(|c| !c.words.is_empty()).collect();
-    let mut under = BTreeMap::<&str, usize>::new();
-    for child in &inner {
-        for word in child.words.iter().filter(|w| !SELF_WORDS.contains(w) && !is_version(w)) {
-            *under.entry(word).or_default() += 1;
+    /// From here on, what was thought so far is the first pass.
+    pub(super) fn begin_second(&mut self) {
+        self.second = true;
+    }
+
+    /// How likely each word of a place is a value. `value`: what stands beside them as values by form.
+    pub(super) fn judge(&mut self, place: &Place, children: &[Child], value: Option<&Child>) -> Vec<f32> {
+        if children.is_empty() {
+            return Vec::new();
+        }
+        let model = self.source.model;
+        let rows = features::rows(&self.source, place, children, value, None);
+        let thoughts: Vec<f32> = rows.iter().map(|row| model.first.judge(&row.values)).collect();
+        if self.teacher.is_some() {
+            let first = Some((&self.first, &thoughts[..])).filter(|_| self.second);
+            return self.learn_from(children, features::rows(&self.source, place, children, value, first));
+        }
+        let mut verdicts = if self.second {
+            let rows = features::rows(&self.source, place, children, value, Some((&self.first, &thoughts)));
+            rows.iter().map(|row: &Row| model.second.judge(&row.values)).collect()
+        } else {
+            self.first.note(place, children.iter().map(|c| c.token).zip(thoughts.iter().copied()).collect());
+            thoughts
+        };
+        self.set_right(place, children, value, &mut verdicts);
+        verdicts
+    }
+
+    fn learn_from(&mut self, children: &[Child], rows: Vec<Row>) -> Vec<f32> {
+        if let Some(row) = rows.first() {
+            self.names.clone_from(&row.names);
+        }
+        let words: Vec<_> = children.iter().zip(rows).map(|(c, row)| (&c.nodes[..], row.values)).collect();
+        self.teacher.as_mut().map(|teacher| teacher.teach(&words)).unwrap_or_default()
+    }
+
+    fn set_right(&self, place: &Place, children: &[Child], value: Option<&Child>, verdicts: &mut [f32]) {
+        let is_format = |c: &Child| FORMATS.iter().any(|f| f.eq_ignore_ascii_case(&c.text));
+        if children.len() >= 2 && children.iter().all(is_format) {
+            verdicts.fill(SURELY);
+        }
+        // Inside `Name('…')` stands a value.
+        if let Parent::Literal(token) = place.parent
+            && self
+                .source
+                .evidence
+                .tokens
+                .get(token as usize)
+                .is_some_and(|t| t.strip_suffix(AFTER).is_some_and(|t| t.ends_with("('")))
+        {
+            verdicts.fill(SURELY);
+        }
+        // Versions, and the dates that some APIs have for versions, where the name of an API stands.
+        let dates = children.iter().filter(|c| is_day(&c.text)).count();
+        let versions = children.iter().filter(|c| is_v(&c.text)).count();
+        for (child, verdict) in children.iter().zip(verdicts.iter_mut()) {
+            let day = is_day(&child.text) && place.depth <= 1 && dates <= DATES && child.calls >= ALONE;
+            let version = is_v(&child.text) && versions <= VERSIONS;
+            // `_search`, `$metadata`: so that no name can be taken for them.
+            let marked = child.text.starts_with(['_', '$']) && child.text.len() > 1;
+            if marked || ((day || version) && child.height > 0) {
+                *verdict = verdict.min(LITERAL);
+            }
+        }
+        // What stands before a version, and nothing else, is the name of an API.
+        if place.parameters == 0 && place.depth <= 2 {
+            let text = |token: &u32| self.source.evidence.tokens.get(*token as usize).map_or("", String::as_str);
+            let names = |c: &Child| !c.next[0].is_empty() && c.next[0].iter().all(|t| is_v(text(t)));
+            if children.iter().filter(|c| names(c)).count() <= NAMES {
+                let named = children.iter().zip(verdicts.iter_mut()).filter(|(c, _)| names(c));
+                named.for_each(|(_, verdict)| *verdict = verdict.min(LITERAL));
+            }
+        }
+        self.fold_families(place, children, verdicts);
+        if let ([child], [verdict], None) = (children, verdicts, value) {
+            let digits = child.text.bytes().filter(u8::is_ascii_digit).count();
+            let often = child.calls >= ALONE;
+            let word = child.kind == 0 && (often || digits == 0);
+            let base = place.depth <= 1 && place.parameters == 0 && often;
+            if word || (base && (is_day(&child.text) || child.kind == 2)) {
+                *verdict = verdict.min(LITERAL);
+            }
         }
     }
-    let shared: BTreeSet<&str> = under.iter().filter(|(_, n)| **n >= 2).map(|(w, _)| *w).collect();
-    let members: Vec<_> = inner.iter().filter(|c| c.words.iter().any(|w| shared.contains(w))).collect();
-    // How much of what lies below the members is shared: values have the same below each, resources have their own.
-    let (mut common, mut own) = (0, 0);
-    for child in &members {
-        let n = child.words.iter().filter(|w| shared.contains(*w)).count();
-        common += n;
-        own += child.words.len() - n;
-    }
-    let enough = match parent {
-        Parent::Root | Parent::Base => shared.len() >= 4 && members.len() * 10 >= open.len() * 9 && members.len() >= 3,
-        Parent::Parameter => members.len() >= 5 && shared.len() >= 3 && members.len() * 4 >= inner.len() * 3,
-        Parent::Word(_) => members.len() >= 2 && members.len() * 2 >= inner.len(),
-    };
-    if members.is_empty() || !enough || common < own * 2 || (values && members.len() < 3) {
-        return BTreeSet::new();
-    }
-    let whole = members.len() * 2 >= open.len();
-    // Leaves beside a family are its members too, unless they are few and busy.
-    open.iter()
-        .filter(|c| c.words.iter().any(|w| shared.contains(w)) || (whole && c.words.is_empty()))
-        .map(|c| c.word)
-        .collect()
 }
 
-/// Are the words without anything named below them so many, and so alike, that they are values?
-fn crowd(parent: Parent<'_>, children: &[Child<'_>], values: bool, listed: bool) -> bool {
-    let leaves: Vec<_> = children.iter().filter(|c| is_open(c) && c.words.is_empty()).collect();
-    let n = leaves.len();
-    let methods = leaves.iter().fold(0, |m, c| m | c.methods).count_ones() as usize;
-    // Words that mean themselves differ in what is asked of them; values do not.
-    let alike = {
-        let mut by_methods = BTreeMap::<u32, usize>::new();
-        leaves.iter().for_each(|c| *by_methods.entry(c.methods & 0b11).or_default() += 1);
-        by_methods.values().max().copied().unwrap_or(0) * 10 >= n * 8
-    };
-    let rare = leaves.iter().filter(|c| c.calls <= 2).count();
-    match parent {
-        Parent::Root | Parent::Base => n >= MANY * 4 && rare * 2 >= n,
-        Parent::Parameter => n >= MANY && alike,
-        Parent::Word(word) => {
-            let need = match (is_plural(word), listed) {
-                (true, true) => 3,
-                (true, false) => 4,
-                (false, true) => 8,
-                (false, false) => 10,
-            };
-            let need = if values { need + 3 } else { need };
-            n >= need && (alike || n >= MANY) && methods > 0
+impl Judge<'_> {
+    /// What stands in a collection, each with the same resources below, are its members.
+    fn fold_families(&self, place: &Place, children: &[Child], verdicts: &mut [f32]) {
+        let text = |token: &u32| self.source.evidence.tokens.get(*token as usize).map_or("", String::as_str);
+        let Parent::Literal(parent) = place.parent else { return };
+        let named = |t: &u32| *t != 0 && !is_version(text(t));
+        let resources = |c: &Child| c.next[0].iter().copied().filter(named).collect::<Vec<u32>>();
+        let families: Vec<_> = children.iter().map(resources).collect();
+        let members = families.iter().filter(|f| !f.is_empty()).count();
+        if !features::is_plural(text(&parent)) || members < MEMBERS {
+            return;
+        }
+        let mut held = BTreeMap::<u32, usize>::new();
+        families.iter().flatten().for_each(|t| *held.entry(*t).or_default() += 1);
+        let common: BTreeSet<u32> = held.iter().filter(|(_, n)| **n * 2 >= members).map(|(t, _)| *t).collect();
+        let own: usize = held.iter().filter(|(_, n)| **n == 1).count();
+        let has = |f: &[u32]| f.iter().filter(|t| common.contains(t)).count();
+        let alike = |f: &[u32]| has(f) * 2 >= common.len();
+        let whole = families.iter().filter(|f| !f.is_empty() && alike(f)).count();
+        if common.len() < COMMON || own > common.len() || whole * 10 < members * 9 {
+            return;
+        }
+        for (_, verdict) in families.iter().zip(verdicts).filter(|(f, _)| !f.is_empty() && alike(f)) {
+            *verdict = SURELY;
         }
     }
+}
+
+/// `2006-03-01`.
+fn is_day(word: &str) -> bool {
+    let b = word.as_bytes();
+    b.len() == 10 && b[4] == b'-' && b[7] == b'-' && b.iter().filter(|b| b.is_ascii_digit()).count() == 8
+}
+
+/// `v1`, `v1.2`, `v2beta1`.
+fn is_v(word: &str) -> bool {
+    let Some(rest) = word.strip_prefix('v') else { return false };
+    rest.starts_with(|c: char| c.is_ascii_digit())
+        && rest.len() < 10
+        && (rest.bytes().all(|b| b.is_ascii_digit() || b == b'.') || rest.contains("alpha") || rest.contains("beta"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn leaf(word: &str) -> Child<'_> {
-        Child {
-            word,
-            nodes: vec![],
-            calls: 10,
-            leaf: true,
-            methods: 1,
-            words: BTreeSet::new(),
-            values: false,
-            documented: None,
-        }
-    }
-
-    fn inner<'a>(word: &'a str, words: &[&'a str]) -> Child<'a> {
-        Child { words: words.iter().copied().collect(), ..leaf(word) }
-    }
-
     #[test]
-    fn special_words_beside_values_stay() {
-        let children = [leaf("me"), leaf("settings")];
-        assert_eq!(judge(Parent::Word("users"), &children, true, true), [false, false]);
-    }
-
-    #[test]
-    fn resources_below_a_version_stay_however_many() {
-        let names: Vec<String> =
-            (0..40).map(|i| format!("resource{}s", (b'a' + i % 26) as char).repeat(1 + i as usize / 26)).collect();
-        let children: Vec<_> = names.iter().map(|n| Child { values: true, ..inner(n, &["search", "count"]) }).collect();
-        assert!(judge(Parent::Base, &children, false, false).iter().all(|v| !v));
-    }
-
-    #[test]
-    fn owners_that_share_sub_resources_are_values() {
-        let children = [
-            inner("acme", &["members", "repos"]),
-            inner("initech", &["members"]),
-            inner("hooli", &["repos", "members"]),
-        ];
-        assert_eq!(judge(Parent::Word("orgs"), &children, false, true), [true, true, true]);
-    }
-
-    #[test]
-    fn what_a_document_says_wins() {
-        let children =
-            [Child { documented: Some(false), ..leaf("me") }, Child { documented: Some(true), ..leaf("TK-48213") }];
-        assert_eq!(judge(Parent::Word("users"), &children, true, true), [true, false]);
-    }
-
-    #[test]
-    fn versions_are_literals_and_make_a_base() {
+    fn versions_are_told_from_words() {
         assert!(is_version("v1") && is_version("2.0") && is_version("v2beta1") && is_version("v1alpha"));
         assert!(!is_version("1") && !is_version("video") && !is_version("vpn"));
-        assert_eq!(Parent::Root.below("api").below("v2"), Parent::Base);
-        assert_eq!(Parent::Base.below("users"), Parent::Word("users"));
+        assert!(is_v("v1") && is_v("v2beta1") && !is_v("video") && !is_v("v"));
+        assert!(is_day("2006-03-01") && !is_day("2006-03-1x"));
     }
 }

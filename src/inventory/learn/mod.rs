@@ -8,21 +8,37 @@
 //! Top down, the children of a place are judged ([`judge`]); those that are values become one parameter, their subtrees
 //! one place, and the judgement goes on below. Documented routes are matched first and win.
 
+mod child;
+mod evidence;
+mod features;
+mod forest;
 mod judge;
 mod names;
+mod place;
 mod route;
+mod tails;
+pub(super) mod training;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::documented::Route;
-use super::state::{hints_at_something, is_success};
-use super::tree::{Endpoint, EndpointId, NONE, NodeId, ROOT, Token, Tree};
-use judge::{Child, Parent};
+use super::tree::{EndpointId, NONE, NodeId, ROOT, Token, Tree};
+use crate::observe::Kind;
+use crate::observe::glue::{AFTER, BEFORE};
+use child::Child;
+use evidence::{End, Evidence};
+use judge::{FORMATS, Judge, VALUE};
+use place::{Host, Place};
 
 /// Unproven words at one place that may still be real; where there are more, the server says the same to nonsense.
 const DOUBTFUL_WORDS: usize = 16;
-/// Different depths of parameters alone from which a tail counts as one catch-all.
-const TAIL_DEPTHS: usize = 3;
+/// Segments before a word that only ever failed from which on it may be real: scanners guess at the root.
+const DOUBTFUL_DEPTH: u32 = 1;
+
+/// Different endings at one place from which on what stands before them is names of files.
+const FILE_ENDINGS: usize = 3;
+/// Different names that such files must have.
+const FILE_STEMS: usize = 3;
 
 /// One segment of a template.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +47,10 @@ pub(super) enum Piece {
     Literal(String),
     /// One parameter, with the place in the path that it stands at.
     Parameter,
+    /// Two parameters: coordinates.
+    Pair,
+    /// A parameter after a dot, in the segment of the piece before.
+    Ending,
     /// A parameter named by a document.
     Named(String),
     /// Literals and parameters of a document in one segment: `Ok` is a parameter's name.
@@ -56,122 +76,258 @@ pub(super) struct Learnt {
     pub(super) probes: Vec<EndpointId>,
 }
 
+/// Raw endpoints by template: its pieces, whether they are a document's, its method.
+type Groups = BTreeMap<(Vec<Piece>, bool, u16), Vec<EndpointId>>;
+
 /// Learns the templates of a service.
 pub(super) fn learn(tree: &Tree, routes: &[&Route]) -> Learnt {
-    let documented = route::assign(tree, routes);
-    let mut learner =
-        Learner { tree, routes, documented, groups: BTreeMap::new(), probes: Vec::new(), folds: Vec::new() };
-    learner.walk(&[ROOT], &mut Vec::new(), Parent::Root);
-    learner.fold_tails();
+    let walked = walk(tree, routes);
     Learnt {
-        templates: learner
-            .groups
+        templates: walked
+            .0
             .into_iter()
             .map(|((pieces, documented, method), endpoints)| Template { pieces, documented, method, endpoints })
             .collect(),
-        probes: learner.probes,
+        probes: walked.1,
     }
 }
 
 /// The children, by parent, that are values in the view: what is folded for good when a service holds too much.
 pub(super) fn folds(tree: &Tree) -> Vec<(NodeId, Vec<NodeId>)> {
-    let documented = route::assign(tree, &[]);
-    let mut learner =
-        Learner { tree, routes: &[], documented, groups: BTreeMap::new(), probes: Vec::new(), folds: Vec::new() };
-    learner.walk(&[ROOT], &mut Vec::new(), Parent::Root);
-    learner.folds
+    walk(tree, &[]).2
+}
+
+type Walked = (Groups, Vec<EndpointId>, Vec<(NodeId, Vec<NodeId>)>);
+
+fn walk(tree: &Tree, routes: &[&Route]) -> Walked {
+    let documented = route::assign(tree, routes);
+    let evidence = Evidence::new(tree);
+    let host = Host::new(&evidence);
+    let mut judge = Judge::new(&evidence, &host);
+    let mut learner = Learner::new(&evidence, routes, &documented);
+    learner.walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
+    judge.begin_second();
+    let mut learner = Learner::new(&evidence, routes, &documented);
+    learner.walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
+    let groups = tails::fold(&evidence, learner.groups);
+    (groups, learner.probes, learner.folds)
 }
 
 pub(super) use judge::means_itself;
 pub(super) use names::name;
 
 struct Learner<'a> {
+    evidence: &'a Evidence<'a>,
     tree: &'a Tree,
     routes: &'a [&'a Route],
-    documented: route::Assignment,
-    groups: BTreeMap<(Vec<Piece>, bool, u16), Vec<EndpointId>>,
+    documented: &'a route::Assignment,
+    groups: Groups,
     probes: Vec<EndpointId>,
     folds: Vec<(NodeId, Vec<NodeId>)>,
 }
 
+/// The nodes below a place, by the number of their word.
+type Words = BTreeMap<u32, Vec<NodeId>>;
+
+/// Where what is below a place goes.
+#[derive(Default)]
+struct Sorted {
+    literals: Words,
+    parameter: Vec<NodeId>,
+    /// Endings that vary, of the segment before.
+    endings: Vec<NodeId>,
+    /// Endings that are part of the value before.
+    absorbed: Vec<NodeId>,
+}
+
 impl<'a> Learner<'a> {
+    fn new(evidence: &'a Evidence<'a>, routes: &'a [&'a Route], documented: &'a route::Assignment) -> Self {
+        let (groups, probes, folds) = Default::default();
+        Self { evidence, tree: evidence.tree, routes, documented, groups, probes, folds }
+    }
+
     /// Reads a place: the nodes that one prefix of a template leads to.
-    fn walk(&mut self, place: &[NodeId], pieces: &mut Vec<Piece>, parent: Parent<'a>) {
-        self.take_endpoints(place, pieces);
-        let (mut words, mut doubtful) =
-            (BTreeMap::<&'a str, Vec<NodeId>>::new(), BTreeMap::<&'a str, Vec<NodeId>>::new());
-        let (mut values, mut rests) = (Vec::new(), Vec::new());
-        for &id in place {
+    fn walk(&mut self, judge: &mut Judge<'_>, nodes: &[NodeId], pieces: &mut Vec<Piece>, mut place: Place) {
+        self.take_endpoints(nodes, pieces);
+        let (mut words, mut doubtful, mut rests) = (Words::new(), Words::new(), Vec::new());
+        let mut sorted = Sorted::default();
+        for &id in nodes {
             let node = &self.tree.nodes[id as usize];
-            values.extend((node.value != NONE).then_some(node.value));
+            sorted.parameter.extend((node.value != NONE).then_some(node.value));
             rests.extend((node.rest != NONE).then_some(node.rest));
             for child in self.tree.words_of(id) {
-                let node = &self.tree.nodes[child as usize];
-                if let Token::Word(text, _) = &node.token {
-                    let map = if node.proven { &mut words } else { &mut doubtful };
-                    map.entry(text).or_default().push(child);
-                }
+                let known = &self.evidence.nodes[child as usize];
+                let map = if known.proven { &mut words } else { &mut doubtful };
+                map.entry(known.token).or_default().push(child);
+            }
+            for end in self.evidence.ends_at(id).filter(|e| e.ok > 0) {
+                place.methods |= 1 << end.bit;
+                place.calls += end.ok;
             }
         }
-        let children: Vec<_> = words.into_iter().map(|(word, nodes)| self.child(word, nodes)).collect();
-        let proven_values = values.iter().any(|v| self.tree.nodes[*v as usize].proven);
-        let listed = place.iter().any(|n| self.tree.endpoints_at(*n).any(|e| e.proven));
-        let verdicts = judge::judge(parent, &children, proven_values, listed);
-        let mut literals = BTreeMap::new();
-        let mut parameter = values;
-        for (child, is_value) in children.into_iter().zip(verdicts) {
-            if is_value {
-                self.note_folds(&child.nodes);
-                parameter.extend(child.nodes);
-            } else {
-                literals.insert(child.word, child.nodes);
-            }
-        }
-        let has_parameter = parameter.iter().any(|n| self.tree.nodes[*n as usize].proven);
-        self.place_doubtful(doubtful, has_parameter, &mut literals, &mut parameter);
-        if !has_parameter && !parameter.iter().any(|n| self.may_be_real(*n)) {
-            let nowhere = std::mem::take(&mut parameter);
-            self.give_up(&nowhere);
-        }
-        for (word, nodes) in literals {
-            pieces.push(Piece::Literal(word.to_owned()));
-            self.walk(&nodes, pieces, parent.below(word));
+        place.size = nodes.iter().filter(|n| self.evidence.nodes[**n as usize].proven).count().max(1);
+        self.sort_words(judge, words, &place, pieces, &mut sorted);
+        self.sort_doubtful(doubtful, &place, &mut sorted);
+        self.take_endpoints(&sorted.absorbed, pieces);
+        for (token, nodes) in sorted.literals {
+            pieces.push(Piece::Literal(self.spelling(&nodes).to_owned()));
+            self.walk(judge, &nodes, pieces, place.below_literal(token));
             pieces.pop();
         }
-        if !parameter.is_empty() {
-            pieces.push(Piece::Parameter);
-            self.walk(&parameter, pieces, Parent::Parameter);
+        if !sorted.endings.is_empty() {
+            pieces.push(Piece::Ending);
+            self.walk(judge, &sorted.endings, pieces, Place { key: place.mixed(0), ..place.below_parameter() });
+            pieces.pop();
+        }
+        if !sorted.parameter.is_empty() {
+            let pair = self.are_coordinates(&sorted.parameter, pieces.len());
+            pieces.push(if pair { Piece::Pair } else { Piece::Parameter });
+            self.walk(judge, &sorted.parameter, pieces, place.below_parameter());
             pieces.pop();
         }
         if !rests.is_empty() {
             pieces.push(Piece::CatchAll(None));
-            self.walk(&rests, pieces, Parent::Parameter);
+            self.walk(judge, &rests, pieces, place.below_parameter());
             pieces.pop();
         }
     }
 
+    /// Judges the words of a place that are proven.
+    fn sort_words(
+        &mut self,
+        judge: &mut Judge<'_>,
+        words: Words,
+        place: &Place,
+        pieces: &[Piece],
+        sorted: &mut Sorted,
+    ) {
+        let child = |(token, nodes)| Child::new(self.evidence, token, nodes);
+        let text = |token: u32| self.evidence.tokens.get(token as usize).map_or("", String::as_str);
+        let (glued, words): (Words, Words) =
+            words.into_iter().partition(|(t, _)| text(*t).starts_with(BEFORE) || text(*t).ends_with(AFTER));
+        let (fixed, endings): (Words, Words) =
+            glued.into_iter().partition(|(t, _)| text(*t).ends_with(AFTER) || text(*t) == "\u{1}')");
+        sorted.literals.extend(fixed);
+        let children: Vec<_> = words.into_iter().map(child).collect();
+        let proven = sorted.parameter.iter().any(|v| self.evidence.nodes[*v as usize].proven);
+        let value = proven.then(|| Child::new(self.evidence, 0, sorted.parameter.clone()));
+        let verdicts = judge.judge(place, &children, value.as_ref());
+        let stems: Vec<_> = children.iter().filter(|c| self.are_endings(&c.next[0])).collect();
+        let count: usize = stems.iter().map(|c| c.next[0].len()).sum();
+        // One stem with many endings is one answer in many forms.
+        let files = stems.len() >= FILE_STEMS
+            && count <= stems.len() * 2
+            && self.are_files(stems.iter().flat_map(|c| &c.next[0]));
+        for (child, verdict) in children.into_iter().zip(verdicts) {
+            let file = files && child.here == 0 && self.are_endings(&child.next[0]);
+            let literal = self.documented_literal(&child.nodes).unwrap_or(verdict <= VALUE && !file);
+            if literal {
+                sorted.literals.insert(child.token, child.nodes);
+            } else {
+                self.note_folds(&child.nodes);
+                sorted.parameter.extend(child.nodes);
+            }
+        }
+        let children: Vec<_> = endings.into_iter().map(child).collect();
+        let verdicts = judge.judge(&Place { key: place.mixed(3), ..*place }, &children, None);
+        let extensions = children.iter().filter(|c| is_extension(&c.text)).count();
+        let after_value = matches!(pieces.last(), Some(Piece::Parameter | Piece::Pair));
+        let files = place.size >= FILE_STEMS && self.are_files(children.iter().map(|c| &c.token));
+        for (child, verdict) in children.into_iter().zip(verdicts) {
+            let extension = is_extension(&child.text);
+            if files && extension && after_value || verdict > VALUE && after_value && (place.methods > 0 || !extension)
+            {
+                sorted.absorbed.extend(child.nodes);
+            } else if verdict > VALUE && extension && extensions > 1 {
+                sorted.endings.extend(child.nodes);
+            } else {
+                sorted.literals.insert(child.token, child.nodes);
+            }
+        }
+    }
+
+    /// Are the endings among some words those of files of all sorts, and not forms of one answer?
+    fn are_files<'t>(&self, tokens: impl Iterator<Item = &'t u32>) -> bool {
+        let mut endings: Vec<&str> = tokens
+            .filter_map(|t| self.evidence.tokens.get(*t as usize))
+            .filter_map(|t| t.strip_prefix("\u{1}."))
+            .filter(|t| !t.ends_with(AFTER))
+            .collect();
+        endings.sort_unstable();
+        endings.dedup();
+        endings.len() >= FILE_ENDINGS && endings.iter().filter(|e| !FORMATS.contains(e)).count() >= 2
+    }
+
+    fn are_endings(&self, tokens: &std::collections::BTreeSet<u32>) -> bool {
+        !tokens.is_empty()
+            && tokens.iter().all(|t| self.evidence.tokens.get(*t as usize).is_some_and(|t| is_extension(t)))
+    }
+
     /// Puts the words that never succeeded where they belong: with the word of another node of the place that did, with the
     /// parameter, by themselves where the server hinted that they are there, or nowhere.
-    fn place_doubtful(
-        &mut self,
-        doubtful: BTreeMap<&'a str, Vec<NodeId>>,
-        has_parameter: bool,
-        literals: &mut BTreeMap<&'a str, Vec<NodeId>>,
-        parameter: &mut Vec<NodeId>,
-    ) {
-        let alone = doubtful.keys().filter(|w| !literals.contains_key(*w)).count();
-        for (word, nodes) in doubtful {
-            if let Some(known) = literals.get_mut(word) {
+    fn sort_doubtful(&mut self, doubtful: Words, place: &Place, sorted: &mut Sorted) {
+        let is_proven = |n: &NodeId| self.evidence.nodes[*n as usize].proven;
+        let has_parameter = sorted.parameter.iter().any(is_proven);
+        let alone = doubtful.keys().filter(|t| !sorted.literals.contains_key(t)).count();
+        for (token, nodes) in doubtful {
+            let text = self.evidence.tokens.get(token as usize).map_or("", String::as_str);
+            if let Some(known) = sorted.literals.get_mut(&token) {
                 known.extend(nodes);
+            } else if text.starts_with(BEFORE) {
+                match (is_extension(text), sorted.endings.is_empty(), sorted.absorbed.is_empty()) {
+                    (true, false, _) => sorted.endings.extend(nodes),
+                    (true, true, false) => sorted.absorbed.extend(nodes),
+                    _ => self.give_up(&nodes),
+                }
+            } else if text.starts_with('.') {
+                self.give_up(&nodes);
             } else if has_parameter {
                 self.note_folds(&nodes);
-                parameter.extend(nodes);
-            } else if alone <= DOUBTFUL_WORDS && nodes.iter().any(|n| self.may_be_real(*n)) {
-                literals.insert(word, nodes);
+                sorted.parameter.extend(nodes);
+            } else if place.depth >= DOUBTFUL_DEPTH
+                && alone <= DOUBTFUL_WORDS
+                && nodes.iter().any(|n| self.may_be_real(*n))
+            {
+                sorted.literals.insert(token, nodes);
             } else {
                 self.give_up(&nodes);
             }
         }
+        let near_root = place.depth < DOUBTFUL_DEPTH;
+        if !has_parameter && (near_root || !sorted.parameter.iter().any(|n| self.may_be_real(*n))) {
+            let nowhere = std::mem::take(&mut sorted.parameter);
+            self.give_up(&nowhere);
+        }
+    }
+
+    /// The spelling of a word with the most exchanges.
+    fn spelling(&self, nodes: &[NodeId]) -> &'a str {
+        let calls = |n: &&NodeId| (self.evidence.nodes[**n as usize].calls, self.evidence.text(**n));
+        nodes.iter().max_by_key(calls).map_or("", |n| self.evidence.text(*n))
+    }
+
+    /// What documents say of a word: is it a literal?
+    fn documented_literal(&self, nodes: &[NodeId]) -> Option<bool> {
+        let said = || nodes.iter().filter_map(|n| self.documented.literal(*n));
+        said().next().map(|_| said().any(|literal| literal))
+    }
+
+    /// Were all values at a place pairs of coordinates?
+    fn are_coordinates(&self, nodes: &[NodeId], place: usize) -> bool {
+        let pairs = |id: &NodeId| {
+            let mut seen = false;
+            matches!(self.tree.nodes[*id as usize].token, Token::Value)
+                && self.tree.below(*id).into_iter().all(|n| {
+                    self.tree.endpoints_at(n).all(|e| {
+                        e.state.kinds_at(place).all(|(kind, _)| {
+                            seen = true;
+                            kind == Kind::Coordinates
+                        })
+                    })
+                })
+                && seen
+        };
+        nodes.iter().all(pairs)
     }
 
     fn note_folds(&mut self, nodes: &[NodeId]) {
@@ -182,10 +338,10 @@ impl<'a> Learner<'a> {
 
     /// Did a server hint that something below this node is there, or does a document say so?
     fn may_be_real(&self, id: NodeId) -> bool {
-        self.tree.below(id).into_iter().any(|n| {
-            self.documented.route(n).is_some()
-                || self.tree.endpoints_at(n).any(|e| e.state.statuses().any(|(s, _)| hints_at_something(s)))
-        })
+        self.tree
+            .below(id)
+            .into_iter()
+            .any(|n| self.documented.route(n).is_some() || self.evidence.ends_at(n).any(|e| e.hint && !e.asset))
     }
 
     fn give_up(&mut self, nodes: &[NodeId]) {
@@ -199,38 +355,6 @@ impl<'a> Learner<'a> {
         }
     }
 
-    fn child(&self, word: &'a str, nodes: Vec<NodeId>) -> Child<'a> {
-        let mut child = Child {
-            word,
-            nodes,
-            calls: 0,
-            leaf: false,
-            methods: 0,
-            words: BTreeSet::new(),
-            values: false,
-            documented: None,
-        };
-        for &id in &child.nodes {
-            let node = &self.tree.nodes[id as usize];
-            for endpoint in self.tree.endpoints_at(id).filter(|e| e.proven) {
-                child.leaf = true;
-                child.calls += endpoint.state.calls;
-                child.methods |= 1 << (endpoint.method & 31);
-            }
-            child.values |= node.value != NONE && self.tree.nodes[node.value as usize].proven;
-            for sub in self.tree.words_of(id) {
-                let sub = &self.tree.nodes[sub as usize];
-                if let (Token::Word(text, _), true) = (&sub.token, sub.proven) {
-                    child.words.insert(text);
-                }
-            }
-            if child.documented != Some(true) {
-                child.documented = self.documented.literal(id).or(child.documented);
-            }
-        }
-        child
-    }
-
     /// Takes the endpoints at a place, those of documented routes under their own templates.
     fn take_endpoints(&mut self, place: &[NodeId], pieces: &[Piece]) {
         let mut by_method = BTreeMap::<u16, Vec<EndpointId>>::new();
@@ -239,18 +363,23 @@ impl<'a> Learner<'a> {
                 Some(route) => self.take_documented(id, route),
                 None => {
                     for endpoint in self.tree.ids_at(id) {
-                        let method = self.tree.endpoints[endpoint as usize].as_ref().map_or(0, |e| e.method);
-                        by_method.entry(method).or_default().push(endpoint);
+                        by_method.entry(self.method(endpoint)).or_default().push(endpoint);
                     }
                 }
             }
         }
-        let endpoint = |id: &EndpointId| self.tree.endpoints[*id as usize].as_ref();
-        let path_is_real = by_method.values().flatten().filter_map(endpoint).any(|e| e.proven);
-        let is_real = |e: &Endpoint| e.state.statuses().any(|(status, _)| is_evidence(status, path_is_real));
-        let real: Vec<_> = by_method.values().map(|ids| ids.iter().filter_map(endpoint).any(is_real)).collect();
-        for ((method, ids), real) in by_method.into_iter().zip(real) {
-            if real {
+        let evidence = self.evidence;
+        let ends = || by_method.values().flatten().filter_map(|id| evidence.end(*id));
+        let literal = matches!(pieces.last(), Some(Piece::Literal(_)));
+        let real = ends().any(|e| e.ok > 0 || (literal && e.hint && !e.asset));
+        // Below the root, what a web server answers with a page is no miss of an API that never does.
+        let pages = pieces.iter().any(|p| matches!(p, Piece::Literal(_))) || ends().any(|e| e.ok > 0 && e.only_pages);
+        let belongs = |e: &End| e.ok > 0 || (!e.asset && (pages || !e.only_pages));
+        for (method, ids) in by_method {
+            let (ids, odd): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| evidence.end(*id).is_some_and(belongs));
+            self.probes.extend(odd);
+            let mut ends = ids.iter().filter_map(|id| evidence.end(*id));
+            if ends.any(|e| e.ok > 0 || (real && e.allowed && method < USUAL_METHODS)) {
                 self.groups.entry((pieces.to_vec(), false, method)).or_default().extend(ids);
             } else {
                 self.probes.extend(ids);
@@ -258,51 +387,22 @@ impl<'a> Learner<'a> {
         }
     }
 
+    fn method(&self, id: EndpointId) -> u16 {
+        self.tree.endpoints.get(id as usize).and_then(Option::as_ref).map_or(0, |e| e.method)
+    }
+
     fn take_documented(&mut self, id: NodeId, route: usize) {
         let pieces = route::pieces(self.routes[route]);
         for endpoint in self.tree.ids_at(id) {
-            let method = self.tree.endpoints[endpoint as usize].as_ref().map_or(0, |e| e.method);
-            self.groups.entry((pieces.clone(), true, method)).or_default().push(endpoint);
-        }
-    }
-
-    /// Parameters alone to the end, at several depths below one prefix, are one catch-all: a file tree, an object store.
-    fn fold_tails(&mut self) {
-        let mut tails = BTreeMap::<(Vec<Piece>, u16), BTreeSet<usize>>::new();
-        for (pieces, documented, method) in self.groups.keys() {
-            let head =
-                pieces.iter().rposition(|p| matches!(p, Piece::Literal(_) | Piece::Mixed(_))).map_or(0, |at| at + 1);
-            if !documented && head > 0 && head < pieces.len() {
-                tails.entry((pieces[..head].to_vec(), *method)).or_default().insert(pieces.len() - head);
-            }
-        }
-        let tails: BTreeSet<Vec<Piece>> =
-            tails.into_iter().filter(|(_, depths)| depths.len() >= TAIL_DEPTHS).map(|((head, _), _)| head).collect();
-        if tails.is_empty() {
-            return;
-        }
-        for ((pieces, documented, method), ids) in std::mem::take(&mut self.groups) {
-            let head =
-                pieces.iter().rposition(|p| matches!(p, Piece::Literal(_) | Piece::Mixed(_))).map_or(0, |at| at + 1);
-            let folded = if !documented && head < pieces.len() && tails.contains(&pieces[..head]) {
-                let mut folded = pieces[..head].to_vec();
-                folded.push(Piece::CatchAll(None));
-                folded
-            } else {
-                pieces
-            };
-            self.groups.entry((folded, documented, method)).or_default().extend(ids);
+            self.groups.entry((pieces.clone(), true, self.method(endpoint))).or_default().push(endpoint);
         }
     }
 }
 
-/// Does a status show that a method is served on a path? On a path where something else succeeded, bad input shows it too,
-/// and 405 shows the contrary.
-fn is_evidence(status: u16, path_is_real: bool) -> bool {
-    is_success(status)
-        || if path_is_real {
-            status == 400 || (hints_at_something(status) && status != 405)
-        } else {
-            hints_at_something(status)
-        }
+/// Methods that are asked of a real path by its users; of the others only successes count.
+const USUAL_METHODS: u16 = 7;
+
+/// Is it a dot and what follows, at the end of a segment?
+fn is_extension(text: &str) -> bool {
+    text.strip_prefix(BEFORE).is_some_and(|t| t.starts_with('.')) && !text.ends_with(AFTER)
 }

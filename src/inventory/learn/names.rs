@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Piece;
 use crate::observe::Kind;
+use crate::observe::glue::{AFTER, BEFORE};
 
 /// A parameter's name, and the place in the path at which it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,14 @@ pub(in crate::inventory) fn name(
             _ => {}
         }
     }
+    let mut open = false;
     for (place, piece) in pieces.iter().enumerate() {
-        text.push('/');
+        if !open && !hangs_on(piece) {
+            text.push('/');
+        }
+        open = matches!(piece, Piece::Literal(word) if word.ends_with(AFTER));
         match piece {
-            Piece::Literal(word) => push_literal(&mut text, word),
+            Piece::Literal(word) => push_literal(&mut text, word.trim_matches([BEFORE, AFTER])),
             Piece::Mixed(parts) => {
                 for part in parts {
                     match part {
@@ -41,7 +46,7 @@ pub(in crate::inventory) fn name(
                             text.extend(["{", name, "}"]);
                             names.push(PathName { name: name.clone(), place });
                         }
-                        Err(literal) => push_literal(&mut text, literal),
+                        Err(literal) => push_literal(&mut text, literal.trim_matches([BEFORE, AFTER])),
                     }
                 }
             }
@@ -49,10 +54,22 @@ pub(in crate::inventory) fn name(
                 text.extend(["{", name, closing(piece)]);
                 names.push(PathName { name: name.clone(), place });
             }
+            Piece::Ending => {
+                let name = free("ext", &mut taken);
+                text.extend([".{", &name, "}"]);
+                names.push(PathName { name, place });
+            }
+            Piece::Pair => {
+                for (mark, wish) in [("", "lat"), (",", "lon")] {
+                    let name = free(wish, &mut taken);
+                    text.extend([mark, "{", &name, "}"]);
+                    names.push(PathName { name, place });
+                }
+            }
             Piece::Parameter | Piece::CatchAll(None) => {
                 let wish = match piece {
                     Piece::CatchAll(_) => "path".to_owned(),
-                    _ => guess(place.checked_sub(1).and_then(|before| pieces.get(before)), &kinds(place)),
+                    _ => guess(before(pieces, place), &kinds(place)),
                 };
                 let name = free(&wish, &mut taken);
                 text.extend(["{", &name, closing(piece)]);
@@ -69,6 +86,16 @@ pub(in crate::inventory) fn name(
 /// What stands for all the rest of a path is written `{path*}`.
 fn closing(piece: &Piece) -> &'static str {
     if matches!(piece, Piece::CatchAll(_)) { "*}" } else { "}" }
+}
+
+/// Is a piece part of the same segment as the piece before it?
+fn hangs_on(piece: &Piece) -> bool {
+    match piece {
+        Piece::Literal(word) => word.starts_with(BEFORE),
+        Piece::Mixed(parts) => matches!(parts.first(), Some(Err(literal)) if literal.starts_with(BEFORE)),
+        Piece::Ending => true,
+        _ => false,
+    }
 }
 
 /// A literal as it stands in a template: what would be read as a delimiter or a parameter is escaped.
@@ -100,11 +127,18 @@ fn push_literal(text: &mut String, literal: &str) {
     }
 }
 
+/// What stands before a place in a template.
+fn before(pieces: &[Piece], place: usize) -> Option<&Piece> {
+    pieces.get(place.checked_sub(1)?)
+}
+
 fn guess(before: Option<&Piece>, kinds: &BTreeMap<Kind, u64>) -> String {
     if !kinds.is_empty() && kinds.keys().all(|k| *k == Kind::Date) {
         return "date".to_owned();
     }
     let Some(Piece::Literal(word)) = before else { return "id".to_owned() };
+    // Of `Customers('` only the name says something, of `...` nothing does.
+    let word = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
     let stem = singular(word);
     let mut name = String::new();
     let mut capital = false;

@@ -169,7 +169,8 @@ pub(super) fn pieces(route: &Route) -> Vec<Piece> {
         Part::Mixed(parts) => Piece::Mixed(parts.clone()),
         Part::CatchAll(name) => Piece::CatchAll(Some(name.clone())),
     };
-    route.segments.iter().map(piece).collect()
+    // The same whether the route was matched whole or taken apart.
+    route.unglued().segments.iter().map(piece).collect()
 }
 
 #[cfg(test)]

@@ -1,0 +1,150 @@
+//! The model: boosted trees and a vocabulary, static tables in the binary.
+//!
+//! Takes rows of features, gives how likely each is a value's. The file is made by `tools/train-templates` and checked when
+//! it is first used; a file that is damaged gives a model that knows nothing, which a test would notice. Never allocates
+//! while it judges.
+
+use std::sync::OnceLock;
+
+/// Bytes at the beginning of the file; the last is the version of its form.
+const MAGIC: &[u8; 8] = b"STAPLRN\x01";
+
+static FILE: &[u8] = include_bytes!("model.bin");
+
+/// Both passes' trees and the vocabulary.
+#[derive(Debug, Default)]
+pub(super) struct Model {
+    pub(super) first: Forest,
+    pub(super) second: Forest,
+    /// By hash of the word, ascending: APIs that have it as a literal, that let a parameter follow, that let a literal follow.
+    words: Vec<(u32, [u8; 3])>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    feature: u8,
+    threshold: f32,
+    /// Next node, or, negative, a leaf.
+    below: i8,
+    above: i8,
+}
+
+#[derive(Debug, Default)]
+struct Tree {
+    nodes: Vec<Node>,
+    leaves: Vec<f32>,
+}
+
+/// Trees whose leaves add up to a log-odds.
+#[derive(Debug, Default)]
+pub(super) struct Forest(Vec<Tree>);
+
+impl Forest {
+    /// How likely is it a value?
+    pub(super) fn judge(&self, row: &[f32]) -> f32 {
+        let mut odds = 0.0;
+        for tree in &self.0 {
+            let mut at = 0i8;
+            // A tree of one leaf has no nodes; no way is longer than there are nodes.
+            for _ in 0..tree.nodes.len() {
+                let Some(node) = usize::try_from(at).ok().and_then(|at| tree.nodes.get(at)) else { break };
+                let value = row.get(node.feature as usize).copied().unwrap_or_default();
+                at = if value <= node.threshold { node.below } else { node.above };
+            }
+            let leaf = if tree.nodes.is_empty() { 0 } else { usize::try_from(!at).unwrap_or_default() };
+            odds += tree.leaves.get(leaf).copied().unwrap_or_default();
+        }
+        1.0 / (1.0 + (-odds).exp())
+    }
+}
+
+impl Model {
+    /// The one in the binary.
+    pub(super) fn get() -> &'static Self {
+        static MODEL: OnceLock<Model> = OnceLock::new();
+        MODEL.get_or_init(|| Self::read(FILE).unwrap_or_default())
+    }
+
+    /// Reads one; `None` where it is damaged.
+    pub(super) fn read(file: &[u8]) -> Option<Self> {
+        let (sum, content) = file.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+        if crc32fast::hash(content) != u32::from_le_bytes(*sum) {
+            return None;
+        }
+        let mut reader = Reader(content);
+        let (first, second) = (reader.forest()?, reader.forest()?);
+        let count = reader.u32()?;
+        let words = (0..count).map(|_| Some((reader.u32()?, reader.take()?))).collect::<Option<_>>()?;
+        reader.0.is_empty().then_some(Self { first, second, words })
+    }
+
+    /// What the vocabulary says of a word, in lower case.
+    pub(super) fn word(&self, word: &str) -> [f32; 3] {
+        let hash = crc32fast::hash(word.as_bytes());
+        match self.words.binary_search_by_key(&hash, |w| w.0) {
+            Ok(at) => self.words[at].1.map(f32::from),
+            Err(_) => [0.0; 3],
+        }
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn f32(&mut self) -> Option<f32> {
+        self.take().map(f32::from_le_bytes)
+    }
+
+    fn forest(&mut self) -> Option<Forest> {
+        let count = self.u32()?;
+        (0..count).map(|_| self.tree()).collect::<Option<_>>().map(Forest)
+    }
+
+    fn tree(&mut self) -> Option<Tree> {
+        let [count] = self.take()?;
+        let node = |r: &mut Self| {
+            let [feature] = r.take()?;
+            let threshold = r.f32()?;
+            let [below, above] = r.take()?.map(|b| i8::from_le_bytes([b]));
+            Some(Node { feature, threshold, below, above })
+        };
+        let nodes = (0..count).map(|_| node(self)).collect::<Option<Vec<_>>>()?;
+        let leaves = (0..=count).map(|_| self.f32()).collect::<Option<_>>()?;
+        Some(Tree { nodes, leaves })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_is_whole_and_small() {
+        let model = Model::read(FILE).expect("whole");
+        assert!(!model.first.0.is_empty() && !model.second.0.is_empty());
+        assert!(model.words.is_sorted_by_key(|w| w.0));
+        assert!(model.word("users")[0] > 10.0);
+        assert_eq!(model.word("no-api-has-this-word"), [0.0; 3]);
+        assert!(FILE.len() <= 2 << 20, "{} bytes", FILE.len());
+    }
+
+    #[test]
+    fn a_damaged_file_is_no_model() {
+        for at in [0, 7, 9, 100, FILE.len() - 1] {
+            let mut file = FILE.to_vec();
+            file[at] ^= 1;
+            assert!(Model::read(&file).is_none(), "byte {at}");
+        }
+        assert!(Model::read(&FILE[..FILE.len() - 1]).is_none());
+    }
+}

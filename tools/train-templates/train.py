@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Trains the model that judges path templates: src/inventory/learn/model.bin.
+
+  train.py DATA SHADOWTAP OUT [--work FOLDER]
+
+DATA holds labelled traffic, `traffic/<api>.<part>.jsonl.gz` and `.truth.jsonl.gz`, and may hold `models.jsonl.gz`, one API
+a line with its `ops`. SHADOWTAP is the built command: it makes the rows, so that the model is asked what it was trained on.
+The same data, command and versions (requirements.txt) give the same bytes: one thread, fixed seeds.
+"""
+
+import argparse
+import collections
+import glob
+import gzip
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+import zlib
+from urllib.parse import unquote
+
+import lightgbm
+import numpy
+
+import rewrite
+
+TREES = 300
+FOLD_TREES = 150
+PARAMETERS = dict(
+    objective="binary", num_leaves=31, learning_rate=0.06, min_data_in_leaf=40, feature_fraction=0.5, bagging_fraction=0.7,
+    bagging_freq=1, lambda_l2=5.0, num_threads=1, verbose=-1, seed=7, deterministic=True, force_row_wise=True, max_bin=127)
+MAGIC = b"STAPLRN\x01"
+
+
+def lines(path):
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        return [json.loads(line) for line in file if line.strip()]
+
+
+def fold_of(api):
+    """Which half an API is in: the second pass is trained on what a first pass says of APIs it never saw."""
+    return zlib.crc32(api.encode()) % 2
+
+
+def name_parts(word):
+    return [p.lower() for p in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+", word)]
+
+
+def vocabulary(data, apis):
+    """By word: the APIs that have it as a literal, that let a parameter follow it, that let a literal follow it."""
+    templates = {api: set() for api in apis}
+    models = os.path.join(data, "models.jsonl.gz")
+    for model in lines(models) if os.path.exists(models) else []:
+        templates.get(model["id"], set()).update(op["p"] for op in model["ops"])
+    for api, paths in apis.items():
+        for path in paths:
+            truth = lines(path.replace(".jsonl", ".truth.jsonl"))
+            templates[api].update(t["template"] for t in truth if t["template"] != "noise")
+    words = collections.defaultdict(lambda: collections.defaultdict(int))
+    for api, own in sorted(templates.items()):
+        for template in own:
+            segments = [s for s in template.split("/") if s]
+            for segment, after in zip(segments, segments[1:] + [None]):
+                if "{" in segment:
+                    continue
+                bits = 1 | (0 if after is None else 2 if after.startswith("{") else 0 if "{" in after else 4)
+                words[re.sub(r"\.(json|xml|csv|html)$", "", unquote(segment)).lower()][api] |= bits
+    return words
+
+
+def forest(model):
+    """A booster as bytes: for each tree its nodes (feature, threshold, next two; leaves are negative), then its leaves."""
+    trees = model.dump_model()["tree_info"] if model else []
+    out = struct.pack("<I", len(trees))
+    for tree in trees:
+        nodes, leaves = [], []
+
+        def read(node):
+            if "split_feature" not in node:
+                leaves.append(node["leaf_value"])
+                return ~(len(leaves) - 1)
+            at = len(nodes)
+            nodes.append(None)
+            below, above = read(node["left_child"]), read(node["right_child"])
+            nodes[at] = struct.pack("<Bfbb", node["split_feature"], node["threshold"], below, above)
+            return at
+
+        read(tree["tree_structure"])
+        out += struct.pack("<B", len(nodes)) + b"".join(nodes) + b"".join(struct.pack("<f", leaf) for leaf in leaves)
+    return out
+
+
+def model_file(first, second, words, without=None):
+    table = {}
+    for word, apis in sorted(words.items()):
+        seen = [bits for api, bits in apis.items() if api != without]
+        if seen:
+            counts = [min(255, sum(bits >> k & 1 for bits in seen)) for k in range(3)]
+            table.setdefault(zlib.crc32(word.encode()), counts)
+    body = forest(first) + forest(second) + struct.pack("<I", len(table))
+    body += b"".join(struct.pack("<IBBB", key, *table[key]) for key in sorted(table))
+    return MAGIC + struct.pack("<I", zlib.crc32(body)) + body
+
+
+def rows(command, work, words, traffic, first, second):
+    """Rows of all traffic; `first` gives the model of a fold's first pass."""
+    out, owners = [], []
+    width = None
+    for api, paths in sorted(traffic.items()):
+        model = os.path.join(work, "model.bin")
+        with open(model, "wb") as file:
+            file.write(model_file(first(fold_of(api)), None, words, without=api))
+        for path in paths:
+            truth = path.replace(".jsonl", ".truth.jsonl")
+            call = [command, "templates", "features", path, truth, "--model", model] + (["--second"] if second else [])
+            if width is None:
+                names = subprocess.run(call + ["--names"], check=True, capture_output=True, text=True).stdout.split()
+                width = len(names) + 2
+            block = numpy.frombuffer(subprocess.run(call, check=True, capture_output=True).stdout, dtype="<f4")
+            out.append(block.reshape(-1, width))
+            owners += [fold_of(api)] * len(out[-1])
+    return numpy.concatenate(out), numpy.array(owners)
+
+
+def fit(table, trees):
+    data = lightgbm.Dataset(numpy.ascontiguousarray(table[:, 2:]), table[:, 0], weight=table[:, 1])
+    return lightgbm.train(PARAMETERS, data, trees)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("shadowtap")
+    parser.add_argument("out")
+    parser.add_argument("--work", default="train-work")
+    args = parser.parse_args()
+    os.makedirs(args.work, exist_ok=True)
+    apis = collections.defaultdict(list)
+    for path in sorted(glob.glob(os.path.join(args.data, "traffic", "*.jsonl.gz"))):
+        if ".truth." not in path:
+            apis[os.path.basename(path).split(".")[0]].append(path)
+    words = vocabulary(args.data, apis)
+    traffic = {api: paths + rewrite.variants(api, paths, words, args.work) for api, paths in apis.items()}
+    table, owners = rows(args.shadowtap, args.work, words, traffic, lambda _: None, False)
+    print("first pass:", table.shape, file=sys.stderr)
+    halves = [fit(table[owners != half], FOLD_TREES) for half in (0, 1)]
+    first = fit(table, TREES)
+    table, _ = rows(args.shadowtap, args.work, words, traffic, lambda half: halves[half], True)
+    print("second pass:", table.shape, file=sys.stderr)
+    with open(args.out, "wb") as file:
+        file.write(model_file(first, fit(table, TREES), words))
+
+
+if __name__ == "__main__":
+    main()
