@@ -19,7 +19,7 @@ use wrap::{Made, WRAPS, Wrap};
 /// Method, target, status, client's port.
 type Exchange = (String, Vec<u8>, u16, u16);
 
-/// Frames that come in a frame's place, which is the so-manieth.
+/// The frames that come in the place of one; the number is that one's.
 type Change<'a> = &'a dyn Fn(&[u8], u16) -> Vec<Vec<u8>>;
 
 /// In order of their ends.
