@@ -125,6 +125,11 @@ fn ipv6<'a>(bytes: &'a [u8], beyond: usize, oddities: &mut Oddities) -> Result<P
 
 /// Goes behind the extension headers of IPv6, and the authentication header of both versions, up to the fragment header if there is one.
 pub(super) fn skip_extensions(packet: Packet<'_>) -> Result<Packet<'_>, Refused> {
+    use ip_number::{GRE, IPV4, IPV6};
+    // Nearly always there is none.
+    if matches!(IpNumber(packet.protocol), ip_number::TCP | ip_number::UDP | IPV4 | IPV6 | GRE) {
+        return Ok(packet);
+    }
     let behind = |skipped: usize, protocol: IpNumber, part: Option<Part>| {
         Some(Packet {
             protocol: protocol.0,
