@@ -144,6 +144,11 @@ oddities! {
     Http2SearchLimit = "http2_search_limit",
     /// HTTP/2 messages on a stream that is over, or that cannot be.
     Http2Stray = "http2_stray",
+    // --- what HTTP carries
+    /// A WebSocket direction with bytes that are no frames; nothing more of it was read.
+    WebSocketBroken = "websocket_broken",
+    /// A gRPC body that is no sequence of messages.
+    GrpcBroken = "grpc_broken",
     // --- inventory
     /// Observations let go because the inventory held too many services.
     ServiceLimit = "service_limit",

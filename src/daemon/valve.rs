@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::exchange::{BodyWish, Observer, Outcome, QuicFlow, Sides};
+use crate::exchange::{BodyWish, Grpc, Observer, Outcome, QuicFlow, Sides};
+use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -74,6 +75,22 @@ impl<O: Observer> Observer for Valve<O> {
     fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
         if let Some(request) = request {
             self.inner.trailers(request, response, fields);
+        }
+    }
+
+    fn grpc(&mut self, request: &mut Self::Request, call: &Grpc) {
+        if let Some(request) = request {
+            self.inner.grpc(request, call);
+        }
+    }
+
+    fn awaits_messages(&self) -> bool {
+        self.inner.awaits_messages()
+    }
+
+    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2]) {
+        if let Some(request) = request {
+            self.inner.websocket(request, tally);
         }
     }
 

@@ -5,7 +5,8 @@
 //! missing and responses whose request is missing are kept as such. Never keeps a value longer than its exchange.
 //!
 //! HTTP/2 is read by `http2`, whose streams name themselves. HTTP/1 takes three steps: `pairing` brings the two directions into causal order, `reader` steps each through its messages, `rules`
-//! decide which response answers which request. After a 101 the bytes are another protocol's: the exchange is over, and
+//! decide which response answers which request. After a 101 the bytes are another protocol's: WebSocket is read by `websocket`; of all else
+//! the exchange is over, and
 //! they are accounted as other TCP. Inside a granted CONNECT it is looked anew, one level deep: HTTP there gives
 //! exchanges of its own, TLS is accounted as TLS.
 
@@ -17,6 +18,7 @@ mod reader;
 mod rules;
 mod table;
 mod talk;
+mod websocket;
 
 #[cfg(test)]
 mod properties;
@@ -24,7 +26,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use observer::{BodyWish, Observer, Outcome, Partial, Sides};
+pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides};
 pub use pairing::Pairing;
 pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

@@ -2,6 +2,7 @@
 
 use super::quic::QuicFlow;
 use crate::base::{Address, Timestamp};
+use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -96,6 +97,21 @@ pub struct Outcome {
     pub interim: u32,
 }
 
+/// What was found in a gRPC call: of the client and of the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grpc {
+    /// `grpc-status`, where it was seen; 0 is OK.
+    pub status: Option<u16>,
+    /// Messages.
+    pub messages: [u64; 2],
+    /// Bytes of the messages, compressed ones as they are.
+    pub bytes: [u64; 2],
+    /// Compressed messages.
+    pub compressed: [u64; 2],
+    /// There may be more: bytes are missing, or were no messages.
+    pub unsure: bool,
+}
+
 /// Which of a message's body bytes the observer wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyWish {
@@ -126,6 +142,23 @@ pub trait Observer {
     /// Trailer fields of the request (`response` false) or of its response were read (HTTP/2).
     fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
         let _ = (request, response, fields);
+    }
+
+    /// What was found in a gRPC call; given right before the end of its exchange.
+    fn grpc(&mut self, request: &mut Self::Request, call: &Grpc) {
+        let _ = (request, call);
+    }
+
+    /// Would the observer rather hear of a WebSocket handshake when the connection is over, together with its messages?
+    /// Else the handshake's exchange ends with its response, and the messages are not told.
+    fn awaits_messages(&self) -> bool {
+        false
+    }
+
+    /// What the client and the server said behind a WebSocket handshake; given right before the end of its exchange, if
+    /// the observer waits for it.
+    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2]) {
+        let _ = (request, tally);
     }
 
     /// Does the observer want the body of this request (`response` false) or of its response (`response` true)?

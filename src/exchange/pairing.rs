@@ -76,7 +76,7 @@ impl<O: Observer> Pairing<O> {
     /// Where the bytes of a connection of this kind go.
     pub(super) fn bucket(kind: Kind) -> Bucket {
         match kind {
-            Kind::Http | Kind::Http2 => Bucket::Http,
+            Kind::Http | Kind::Http2 | Kind::WebSocket => Bucket::Http,
             Kind::Tls => Bucket::Tls,
             Kind::Probing | Kind::Other => Bucket::OtherTcp,
         }

@@ -41,6 +41,11 @@ pub(super) enum After {
     Body(Framing),
     /// 101: another protocol follows, both ways.
     Switched,
+    /// 101: WebSocket follows, both ways.
+    WebSocket {
+        /// Messages may be compressed.
+        deflate: bool,
+    },
     /// 101: HTTP/2 follows, both ways, and the answer to the request with it.
     Http2,
     /// CONNECT was granted: anything may follow, both ways.
@@ -89,6 +94,10 @@ impl<O: Observer> Pairing<O> {
             let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous, latest };
             if t.kind == Kind::Http2 {
                 self.http2(c, t, side, rest, chunk.ts);
+                return;
+            }
+            if t.kind == Kind::WebSocket {
+                self.websocket(t, side, rest);
                 return;
             }
             if matches!(t.kind, Kind::Tls | Kind::Other) {
@@ -350,6 +359,7 @@ impl<O: Observer> Pairing<O> {
                             t.half(side).unsure = at.latest == UNKNOWN;
                         }
                         Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
+                        Some(After::WebSocket { deflate }) => self.leave_http_for_websocket(c, t, side, deflate),
                         Some(After::Http2) => self.leave_http_for_http2(c, t, side),
                         Some(After::Tunnel) => {
                             let kind = if t.nested { Kind::Other } else { Kind::Probing };
@@ -394,6 +404,19 @@ impl<O: Observer> Pairing<O> {
         }
         t.nested = kind == Kind::Probing;
         t.kind = kind;
+    }
+
+    /// A 101 that grants WebSocket.
+    #[cold]
+    fn leave_http_for_websocket(&mut self, c: &Connection, t: &mut Talk, server: Side, deflate: bool) {
+        let mut exchange = None;
+        let number = t.half(server).current;
+        if self.observer.awaits_messages() && number != NOBODY && t.half(server.peer()).current != number {
+            t.half(server).current = NOBODY;
+            exchange = Some(number);
+        }
+        self.leave_http(c, t, server, Kind::WebSocket);
+        self.begins_websocket(t, deflate, exchange);
     }
 
     /// A 101 that grants HTTP/2: the exchange goes on there.
@@ -618,6 +641,7 @@ impl<O: Observer> Pairing<O> {
             }
             Kind::Http => self.gap_in_message(c, t, side, gap),
             Kind::Http2 => self.http2_gap(c, t, side, gap),
+            Kind::WebSocket => self.websocket_gap(t, side),
         }
     }
 
@@ -741,6 +765,7 @@ impl<O: Observer> Pairing<O> {
         if t.kind == Kind::Http2 {
             return self.http2_close(c, t);
         }
+        self.websocket_close(c, t);
         for side in [Side::Lo, Side::Hi] {
             if t.half(side).phase != Phase::Ended {
                 self.direction_ends(c, t, side, false);

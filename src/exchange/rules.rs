@@ -17,6 +17,7 @@ use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
+use super::websocket::agrees_on_deflate;
 use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::http1::{Facts, Framing, Notes, request_framing, response_framing};
@@ -291,7 +292,11 @@ impl<O: Observer> Pairing<O> {
         }
         t.half(side).current = number;
         if head.status == 101 {
-            return Some(After::Switched);
+            let websocket = names_protocol(head.fields, b"websocket");
+            return Some(match websocket {
+                true => After::WebSocket { deflate: agrees_on_deflate(head.fields) },
+                false => After::Switched,
+            });
         }
         if is_connect && matches!(head.status, 200..=299) {
             return Some(After::Tunnel);

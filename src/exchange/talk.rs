@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::http2::Http2;
 use super::table::{NOBODY, Queue, UNKNOWN};
+use super::websocket::WebSocket;
 use crate::base::{Bucket, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
@@ -23,7 +24,9 @@ pub(super) enum Kind {
     Tls,
     /// HTTP/2.
     Http2,
-    /// Something else: WebSocket after an upgrade, anything.
+    /// WebSocket, behind its handshake.
+    WebSocket,
+    /// Something else.
     Other,
 }
 
@@ -169,6 +172,7 @@ pub struct Talk {
     pub(super) queue: Queue,
     pub(super) held: Option<Box<Held>>,
     pub(super) http2: Option<Box<Http2>>,
+    pub(super) websocket: Option<Box<WebSocket>>,
     pub(super) kind: Kind,
     /// Who sends requests.
     pub(super) client: Option<Side>,
@@ -197,6 +201,7 @@ impl Talk {
             queue: Queue::new(),
             held: None,
             http2: None,
+            websocket: None,
             kind: Kind::Probing,
             client: opener,
             opaque: 0,

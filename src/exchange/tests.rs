@@ -1,7 +1,8 @@
 //! The hard cases, as chunks and gaps: a double of the stream floor feeds the pairing, a recorder shows what came out.
 
-use super::{BodyWish, Observer, Outcome, Pairing, Sides};
+use super::{BodyWish, Grpc, Observer, Outcome, Pairing, Sides};
 use crate::base::{Address, Bucket, FlowKey, Limits, Missing, Oddity, Side, Timestamp};
+use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
@@ -21,6 +22,8 @@ pub(super) struct Seen {
     /// What the response's `X-Tag` says.
     pub tag: String,
     pub trailers: Vec<String>,
+    pub grpc: Option<Grpc>,
+    pub websocket: Option<[Tally; 2]>,
 }
 
 #[derive(Default)]
@@ -38,6 +41,18 @@ impl Observer for Recorder {
             host: head.host.map(|h| String::from_utf8_lossy(h).into_owned()).unwrap_or_default(),
             ..Seen::default()
         }
+    }
+
+    fn grpc(&mut self, request: &mut Seen, call: &Grpc) {
+        request.grpc = Some(*call);
+    }
+
+    fn awaits_messages(&self) -> bool {
+        self.look
+    }
+
+    fn websocket(&mut self, request: &mut Seen, tally: &[Tally; 2]) {
+        request.websocket = Some(*tally);
     }
 
     fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Seen {
@@ -758,4 +773,34 @@ fn http_behind_a_socks_greeting() {
     w.c([5, 1, 0]).s([5, 0]).c([5, 1, 0, 1, 10, 0, 0, 1, 0, 80]).s([5, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     w.c(get("/1")).s(ok("1"));
     assert_eq!(w.short(), ["GET /1 200"]);
+}
+
+#[test]
+fn hard_case_22_messages_behind_a_websocket_handshake() {
+    let asks = "GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    let grants = "HTTP/1.1 101 X\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n\r\n\x01\x03";
+    for look in [false, true] {
+        let mut w = Wire::new();
+        w.pairing.observer.look = look;
+        // The server's first message begins in the segment of its head.
+        w.c(asks)
+            .s(grants.replace("\x01\x03", "\u{1}\u{2}"))
+            .s(b"ab\x80\x01c")
+            .c(b"\x81\x83\0\0\0\0[1]")
+            .c(b"\x88\x82\0\0\0\0\x03\xe8");
+        let seen = w.close();
+        assert_eq!(seen.iter().map(short).collect::<Vec<_>>(), ["GET /ws 101"]);
+        if look {
+            let [client, server] = seen[0].websocket.expect("a tally");
+            assert_eq!((client.messages, client.json, client.close), (1, 1, Some(1000)));
+            assert_eq!((server.messages, server.bytes, server.json), (1, 3, 0));
+        }
+        assert_eq!(w.pairing.ledger.get(Bucket::Http), w.delivered);
+    }
+    // Nothing is read behind a hole.
+    let mut w = Wire::new();
+    w.pairing.observer.look = true;
+    w.c(asks).s(grants.replace("\x01\x03", "")).c(b"\x81\x80\0\0\0\0").lost(CLIENT, [0; 7]).c(b"\x81\x80\0\0\0\0");
+    assert_eq!(w.close()[0].websocket.map(|t| t[0].messages), Some(1));
+    assert_eq!(w.pairing.ledger.get(Bucket::AfterGap), 6);
 }

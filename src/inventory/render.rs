@@ -99,6 +99,7 @@ fn endpoint(service: &Service, template: &Template, method: &str, limits: &Inven
         last_seen: state.last_seen,
         days_seen: state.days_seen(),
         statuses: state.statuses().collect(),
+        grpc_statuses: state.grpc_statuses().collect(),
         callers: state.callers(),
         latency,
         request_size,

@@ -21,6 +21,8 @@ const REQUEST_SIZE: u32 = 2 << 20;
 const RESPONSE_SIZE: u32 = 3 << 20;
 /// Kind of a value by its place in the path: place in the bits 5 to 10, kind in the lower five.
 const PLACE: u32 = 4 << 20;
+/// A gRPC call by its status.
+const GRPC: u32 = 5 << 20;
 const NEXT: u32 = 1 << 20;
 
 /// All that is known of an endpoint.
@@ -119,6 +121,9 @@ impl EndpointState {
             return 0;
         };
         self.counters.bump(STATUS + u32::from(status));
+        if let Some(status) = o.grpc_status {
+            self.counters.bump(GRPC + u32::from(status));
+        }
         let mut let_go = 0;
         if !o.response_type.is_empty() {
             let_go += u64::from(!self.facet(Role::ResponseType, o.response_type, None, limits, names));
@@ -255,6 +260,11 @@ impl EndpointState {
     /// Exchanges by status code.
     pub fn statuses(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
         self.counters.range(STATUS, STATUS + NEXT).map(|(key, n)| (key as u16, n))
+    }
+
+    /// gRPC calls by their status.
+    pub fn grpc_statuses(&self) -> impl Iterator<Item = (u16, u64)> + '_ {
+        self.counters.range(GRPC, GRPC + NEXT).map(|(key, n)| (key as u16, n))
     }
 
     /// Exchanges by status code, those without an answer under 0.
@@ -424,6 +434,7 @@ mod tests {
                 trailing_slash: false,
                 query: &query,
                 status: c.status,
+                grpc_status: c.status.filter(|_| c.kind % 2 == 0).map(|s| s % 17),
                 request_type: TYPES[c.kind % 3],
                 response_type: TYPES[c.caller as usize % 3],
                 request_size: c.size,

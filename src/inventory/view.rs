@@ -106,6 +106,9 @@ pub struct EndpointView {
     pub days_seen: u32,
     /// Exchanges by status code.
     pub statuses: BTreeMap<u16, u64>,
+    /// gRPC calls by their status (0 is OK); empty where there were none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub grpc_statuses: BTreeMap<u16, u64>,
     /// Distinct callers, estimated (exact up to a bound).
     pub callers: u64,
     /// Time to first byte, nanoseconds.

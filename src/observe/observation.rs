@@ -184,6 +184,8 @@ pub struct Observation<'a> {
     pub query: &'a [Parameter<'a>],
     /// Status code of the response; `None` when it is not in the capture.
     pub status: Option<u16>,
+    /// `grpc-status` of a gRPC call, where it was seen.
+    pub grpc_status: Option<u16>,
     /// Media type of the request's body, lower case without parameters; empty when there is none.
     pub request_type: &'a str,
     /// Media type of the response's body, likewise.

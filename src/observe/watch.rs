@@ -11,15 +11,17 @@
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
-use super::{Observation, Scheme, ServiceKey, Sink, host};
+use super::{Kind, Observation, Scheme, ServiceKey, Sink, host};
 use crate::base::Address;
-use crate::exchange::{Observer, Outcome, Sides};
-use crate::proto::{RequestHead, ResponseHead};
+use crate::exchange::{Grpc, Observer, Outcome, Sides};
+use crate::proto::{RequestHead, ResponseHead, Version, grpc};
 use crate::stream::Connection;
 
 /// Longest method and longest media type that are kept, in bytes.
 const METHOD_MAX: usize = 32;
 const MEDIA_TYPE_MAX: usize = 96;
+/// Longest service or method name of gRPC, in bytes.
+const NAME_MAX: usize = 256;
 /// A text buffer that one long target made larger than this is given back, so that no burst of hostile heads stays in memory.
 const TEXT_KEPT: usize = 4096;
 
@@ -57,6 +59,7 @@ struct Slot {
     caller: u64,
     scheme: Scheme,
     status: Option<u16>,
+    grpc_status: Option<u16>,
     trailing_slash: bool,
 }
 
@@ -139,6 +142,7 @@ impl Slot {
             caller: 0,
             scheme: Scheme::Http,
             status: None,
+            grpc_status: None,
             trailing_slash: false,
         }
     }
@@ -157,7 +161,7 @@ impl Slot {
         self.segments.clear();
         self.parameters.clear();
         self.server = server;
-        self.status = None;
+        (self.status, self.grpc_status) = (None, None);
         self.response_type = Span::default();
         let target = target::split(head.target.bytes());
         self.host = match target.authority.or(head.host).and_then(|h| hosts.append(h, &mut self.text)) {
@@ -170,6 +174,30 @@ impl Slot {
         let mut parts =
             Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
         self.trailing_slash = parts.read(key, head.target, target.rest.len());
+        if head.version == Version::Http2 && head.content_type.is_some_and(grpc::is_grpc) {
+            self.name_rpc(head.target.bytes());
+        }
+    }
+
+    /// `/package.Service/Method` is a name of the API's own, whatever its parts look like: no value is in it.
+    #[cold]
+    fn name_rpc(&mut self, target: &[u8]) {
+        let name = |part: &[u8]| {
+            part.first().is_some_and(|b| b.is_ascii_alphabetic() || *b == b'_')
+                && part.len() <= NAME_MAX
+                && part.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        };
+        let mut parts = target.strip_prefix(b"/").unwrap_or_default().split(|b| *b == b'/');
+        if let (Some(service), Some(method), None) = (parts.next(), parts.next(), parts.next())
+            && name(service)
+            && name(method)
+        {
+            self.segments.clear();
+            for part in [service, method] {
+                let text = append(&mut self.text, std::str::from_utf8(part).unwrap_or_default());
+                self.segments.push(SegmentSpan { hash: 0, kind: Kind::Word, text });
+            }
+        }
     }
 
     #[inline]
@@ -187,6 +215,7 @@ impl Slot {
                 trailing_slash: self.trailing_slash,
                 query,
                 status: self.status,
+                grpc_status: self.grpc_status,
                 request_type: bodied(self.request_type, outcome.request_body),
                 response_type: bodied(self.response_type, outcome.response_body),
                 request_size: outcome.request_body,
@@ -230,6 +259,12 @@ impl<S: Sink> Observer for Watch<S> {
         if let Some(slot) = self.slots.get(request.0 as usize) {
             slot.observe(outcome, &mut self.sink);
             self.free.push(request.0);
+        }
+    }
+
+    fn grpc(&mut self, request: &mut Ticket, call: &Grpc) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
+            slot.grpc_status = call.status;
         }
     }
 
@@ -287,8 +322,8 @@ mod tests {
     use super::*;
     use crate::base::{FlowKey, Timestamp};
     use crate::exchange::Partial;
-    use crate::observe::{Batch, Kind};
-    use crate::proto::{Fields, Version};
+    use crate::observe::Batch;
+    use crate::proto::Fields;
     use httparse::Header;
 
     const CLIENT: (u32, u16) = (0x0a00_0001, 50_000);

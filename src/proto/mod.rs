@@ -6,6 +6,7 @@
 
 pub mod body;
 pub mod chunked;
+pub mod grpc;
 mod head;
 pub mod hpack;
 pub mod http1;
@@ -15,5 +16,6 @@ pub mod probe;
 pub mod quic;
 pub mod recognise;
 pub mod tls;
+pub mod websocket;
 
 pub use head::{Fields, RequestHead, ResponseHead, Target, Version};

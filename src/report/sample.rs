@@ -35,6 +35,7 @@ pub fn endpoint(id: u32, method: &str, template: &str, calls: u64, statuses: &[(
         last_seen: at(800 + u64::from(id)),
         days_seen: 1,
         statuses: statuses.iter().copied().collect(),
+        grpc_statuses: BTreeMap::new(),
         callers: 1 + calls / 100,
         latency: quantiles(2_400_000),
         request_size: quantiles(120),

@@ -48,6 +48,7 @@ fn endpoint(method: &str, template: &str) -> EndpointView {
         last_seen: Timestamp::from_parts(200, 0),
         days_seen: 1,
         statuses: BTreeMap::from([(200, 10)]),
+        grpc_statuses: BTreeMap::new(),
         callers: 2,
         latency: Quantiles::default(),
         request_size: Quantiles::default(),

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::mask;
 use crate::base::Address;
-use crate::exchange::{Outcome, Partial, Sides};
+use crate::exchange::{Grpc, Outcome, Partial, Sides};
+use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 
 /// What is kept of an exchange until it ends.
@@ -27,6 +28,10 @@ pub(super) struct Record {
     pub(super) coded: [bool; 2],
     /// Decoded body bytes seen of the request and of the response.
     pub(super) decoded: [u64; 2],
+    /// What was found of a gRPC call.
+    pub(super) grpc: Option<Grpc>,
+    /// What was said behind a WebSocket handshake, by the client and by the server.
+    pub(super) websocket: Option<Box<[Tally; 2]>>,
     /// How it ended; `None` while it is open.
     pub(super) outcome: Option<Outcome>,
 }
@@ -52,6 +57,30 @@ struct Line<'a> {
     interim_responses: u32,
     whole: bool,
     reasons: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grpc: Option<GrpcLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    websocket: Option<[WebSocketLine; 2]>,
+}
+
+/// Of pairs the first is the client's, the second the server's. `exact` is false where bytes are missing.
+#[derive(Serialize)]
+struct GrpcLine {
+    status: Option<u16>,
+    messages: [u64; 2],
+    message_bytes: [u64; 2],
+    compressed_messages: [u64; 2],
+    exact: bool,
+}
+
+#[derive(Serialize)]
+struct WebSocketLine {
+    messages: u64,
+    message_bytes: u64,
+    text: u64,
+    json: u64,
+    compressed: u64,
+    close_code: Option<u16>,
 }
 
 impl Record {
@@ -92,6 +121,8 @@ impl Record {
             head_bytes: [0; 2],
             coded: [false; 2],
             decoded: [0; 2],
+            grpc: None,
+            websocket: None,
             outcome: None,
         }
     }
@@ -160,6 +191,23 @@ impl Record {
             interim_responses: 0,
             whole: false,
             reasons: partial.names().collect(),
+            grpc: self.grpc.map(|call| GrpcLine {
+                status: call.status,
+                messages: call.messages,
+                message_bytes: call.bytes,
+                compressed_messages: call.compressed,
+                exact: !call.unsure,
+            }),
+            websocket: self.websocket.as_deref().map(|sides| {
+                sides.map(|tally| WebSocketLine {
+                    messages: tally.messages,
+                    message_bytes: tally.bytes,
+                    text: tally.text,
+                    json: tally.json,
+                    compressed: tally.compressed,
+                    close_code: tally.close,
+                })
+            }),
         }
     }
 }

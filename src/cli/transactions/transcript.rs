@@ -8,7 +8,8 @@ use super::lines::{Lines, Waiting};
 use super::record::Record;
 use super::window::{Bounds, Leaves, Window};
 use crate::base::Timestamp;
-use crate::exchange::{BodyWish, Observer, Outcome, Sides};
+use crate::exchange::{BodyWish, Grpc, Observer, Outcome, Sides};
+use crate::proto::websocket::Tally;
 use crate::proto::{RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -79,6 +80,23 @@ impl<W: Write> Observer for Transcript<W> {
     fn request(&mut self, _: &Connection, sides: Sides, head: &RequestHead<'_>) -> u64 {
         let record = Record::request(sides, head, self.raw);
         self.begin(record)
+    }
+
+    fn grpc(&mut self, request: &mut u64, call: &Grpc) {
+        if let Some(record) = self.window.get_mut(*request) {
+            record.grpc = Some(*call);
+        }
+    }
+
+    /// A line is written once: with the messages.
+    fn awaits_messages(&self) -> bool {
+        true
+    }
+
+    fn websocket(&mut self, request: &mut u64, tally: &[Tally; 2]) {
+        if let Some(record) = self.window.get_mut(*request) {
+            record.websocket = Some(Box::new(*tally));
+        }
     }
 
     fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> u64 {

@@ -395,6 +395,9 @@ impl<O: Observer> Pairing<O> {
             } else if !client && stream.headed && !exchange.response_done {
                 exchange.partial.add(messages::reasons(Partial::RESPONSE_GAP, why));
             }
+            if let Some(call) = &mut stream.grpc {
+                call.0[usize::from(!client)].unsure = true;
+            }
             if stream.decoders[usize::from(!client)].take().is_some() {
                 self.decoders -= 1;
             }

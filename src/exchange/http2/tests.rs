@@ -371,3 +371,35 @@ fn both_directions_may_be_lost_at_once() {
     }
     assert_eq!(w.short(), ["GET /a - no_response"]);
 }
+
+#[test]
+fn grpc_calls_have_messages_and_a_status_of_their_own() {
+    let (mut w, mut p) = begun();
+    let call = |p: &mut Peers, path| {
+        p.client.block(&[
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", path),
+            (":authority", "h"),
+            ("content-type", "application/grpc+proto"),
+        ])
+    };
+    w.c([frame(1, 4, 1, &call(&mut p, "/pkg.Greeter/SayHello")), data(1, b"\0\0\0\0\x03abc", true)].concat());
+    w.s(frame(1, 4, 1, &p.server.block(&[(":status", "200"), ("content-type", "application/grpc+proto")])));
+    w.s([data(1, b"\0\0\0\0\x02x", false), data(1, b"y\x01\0\0\0\x01z", false)].concat());
+    w.s(frame(1, 5, 1, &p.server.block(&[("grpc-status", "0")])));
+    // Nothing but trailers.
+    w.c([frame(1, 4, 3, &call(&mut p, "/pkg.Greeter/None")), data(3, b"\0\0\0\0\0", true)].concat());
+    w.s(frame(
+        1,
+        5,
+        3,
+        &p.server.block(&[(":status", "200"), ("content-type", "application/grpc"), ("grpc-status", "12")]),
+    ));
+    let seen = w.close();
+    assert_eq!(shorts(&seen), ["POST /pkg.Greeter/SayHello 200", "POST /pkg.Greeter/None 200"]);
+    let (first, second) = (seen[0].grpc.expect("a call"), seen[1].grpc.expect("a call"));
+    assert_eq!((first.status, first.messages, first.bytes), (Some(0), [1, 2], [3, 3]));
+    assert_eq!((first.compressed, first.unsure), ([0, 1], false));
+    assert_eq!((second.status, second.messages), (Some(12), [1, 0]));
+}

@@ -73,6 +73,7 @@ mod tests {
                     trailing_slash: false,
                     query: &[],
                     status: Some(200),
+                    grpc_status: None,
                     request_type: "",
                     response_type: "",
                     request_size: 0,
