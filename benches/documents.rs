@@ -47,6 +47,7 @@ fn endpoint(n: usize) -> EndpointView {
         last_seen: Timestamp::default(),
         days_seen: 1,
         statuses: BTreeMap::from([(200, 10)]),
+        grpc_statuses: BTreeMap::new(),
         callers: 1,
         latency: Quantiles::default(),
         request_size: Quantiles::default(),
