@@ -42,6 +42,8 @@ pub(super) struct End {
     pub(super) only_pages: bool,
     /// Did a server hint that it is there?
     pub(super) hint: bool,
+    /// Did it hint so in a way in which servers don't answer nonsense?
+    pub(super) strong: bool,
     /// Was it answered with anything but 405?
     pub(super) allowed: bool,
     pub(super) responses: Vec<u32>,
@@ -252,7 +254,7 @@ impl<'a> Evidence<'a> {
             let only_pages = page && responses.len() == 1;
             self.ends.push(End {
                 bit: BITS.get(endpoint.method as usize).copied().unwrap_or(OTHER_BIT),
-                ok: proofs(endpoint, only_pages),
+                ok: proofs(endpoint),
                 asset: look.browser_file,
                 page,
                 only_pages,
@@ -260,6 +262,7 @@ impl<'a> Evidence<'a> {
                     .state
                     .statuses()
                     .any(|(s, _)| s != 405 && hints_at_something(s) && !matches!(s, 406..=428)),
+                strong: endpoint.state.statuses().any(|(s, _)| matches!(s, 401 | 402 | 429 | 500 | 502..=599)),
                 allowed: endpoint.state.statuses().any(|(s, _)| s != 405),
                 responses: number(responses),
                 requests: number(requests),
@@ -314,11 +317,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Exchanges of an endpoint that prove that it is there: successes, and redirections that are no page of a web server.
-fn proofs(endpoint: &Endpoint, only_pages: bool) -> u64 {
+/// Exchanges of an endpoint that prove that it is there: successes, and redirections that are not for good (as those
+/// of a web server are, to another host or spelling).
+fn proofs(endpoint: &Endpoint) -> u64 {
     if endpoint.method == HEAD || endpoint.method == OPTIONS {
         return 0;
     }
-    let proves = |status: u16| matches!(status, 200..=299 | 304) || (matches!(status, 302 | 303 | 307) && !only_pages);
+    let proves = |status: u16| matches!(status, 200..=299 | 302..=304 | 307 | 308);
     endpoint.state.statuses().filter(|(status, _)| proves(*status)).map(|(_, n)| n).sum()
 }

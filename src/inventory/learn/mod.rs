@@ -218,9 +218,13 @@ impl<'a> Learner<'a> {
         let files = stems.len() >= FILE_STEMS
             && count <= stems.len() * 2
             && self.are_files(stems.iter().flat_map(|c| &c.next[0]));
+        // Documents teach the neighbours: beside words that they have as literals, and no value of theirs, stand literals.
+        let said: Vec<_> = children.iter().filter_map(|c| self.documented_literal(&c.nodes)).collect();
+        let taught = !said.is_empty() && said.iter().all(|literal| *literal);
         for (child, verdict) in children.into_iter().zip(verdicts) {
             let file = files && child.here == 0 && self.are_endings(&child.next[0]);
-            let literal = self.documented_literal(&child.nodes).unwrap_or(verdict <= VALUE && !file);
+            let likely = verdict <= VALUE && !file || (taught && child.kind == 0);
+            let literal = self.documented_literal(&child.nodes).unwrap_or(likely);
             if literal {
                 sorted.literals.insert(child.token, child.nodes);
             } else {
@@ -268,6 +272,7 @@ impl<'a> Learner<'a> {
     fn sort_doubtful(&mut self, doubtful: Words, place: &Place, sorted: &mut Sorted) {
         let is_proven = |n: &NodeId| self.evidence.nodes[*n as usize].proven;
         let has_parameter = sorted.parameter.iter().any(is_proven);
+        let near_root = place.depth < DOUBTFUL_DEPTH;
         let alone = doubtful.keys().filter(|t| !sorted.literals.contains_key(t)).count();
         for (token, nodes) in doubtful {
             let text = self.evidence.tokens.get(token as usize).map_or("", String::as_str);
@@ -284,17 +289,13 @@ impl<'a> Learner<'a> {
             } else if has_parameter {
                 self.note_folds(&nodes);
                 sorted.parameter.extend(nodes);
-            } else if place.depth >= DOUBTFUL_DEPTH
-                && alone <= DOUBTFUL_WORDS
-                && nodes.iter().any(|n| self.may_be_real(*n))
-            {
+            } else if alone <= DOUBTFUL_WORDS && nodes.iter().any(|n| self.may_be_real(*n, near_root)) {
                 sorted.literals.insert(token, nodes);
             } else {
                 self.give_up(&nodes);
             }
         }
-        let near_root = place.depth < DOUBTFUL_DEPTH;
-        if !has_parameter && (near_root || !sorted.parameter.iter().any(|n| self.may_be_real(*n))) {
+        if !has_parameter && !sorted.parameter.iter().any(|n| self.may_be_real(*n, near_root)) {
             let nowhere = std::mem::take(&mut sorted.parameter);
             self.give_up(&nowhere);
         }
@@ -337,11 +338,11 @@ impl<'a> Learner<'a> {
     }
 
     /// Did a server hint that something below this node is there, or does a document say so?
-    fn may_be_real(&self, id: NodeId) -> bool {
-        self.tree
-            .below(id)
-            .into_iter()
-            .any(|n| self.documented.route(n).is_some() || self.evidence.ends_at(n).any(|e| e.hint && !e.asset))
+    fn may_be_real(&self, id: NodeId, near_root: bool) -> bool {
+        self.tree.below(id).into_iter().any(|n| {
+            self.documented.route(n).is_some()
+                || self.evidence.ends_at(n).any(|e| !e.asset && if near_root { e.strong } else { e.hint })
+        })
     }
 
     fn give_up(&mut self, nodes: &[NodeId]) {
