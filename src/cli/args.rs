@@ -368,6 +368,9 @@ pub(crate) struct CheckConfig {
     /// The same, as `run` takes it
     #[arg(long, value_name = "FILE", conflicts_with = "file")]
     pub(crate) config: Option<PathBuf>,
+    /// Print only what looks wrong, not what is in force
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 const DOCTOR_HELP: &str = "\

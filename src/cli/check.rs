@@ -23,9 +23,14 @@ pub(crate) fn run(args: &CheckConfig) -> Result<ExitCode, Failure> {
     for spec in &config.specs {
         documents::read(spec)?;
     }
-    output::print(&config.to_toml())?;
+    if !args.quiet {
+        output::print(&config.to_toml())?;
+    }
     for remark in &remarks {
         eprintln!("shadowtap: {}: {remark}", path.display());
+    }
+    if args.quiet {
+        return Ok(ExitCode::SUCCESS);
     }
     let verdict = if remarks.is_empty() { "nothing looks wrong" } else { "see the remarks above" };
     eprintln!("shadowtap: {}: can be used; {verdict}", path.display());

@@ -115,6 +115,11 @@ fn checks_a_configuration() {
     assert!(ran.err.contains("intrface"), "{}", ran.err);
     let ran = sandbox.run(&["check-config", "missing.toml"]).exits(2);
     assert!(ran.err.contains("missing.toml"), "{}", ran.err);
+    sandbox.file("good.toml", "[store]\nfolder = 'kept'\n[folder]\npath = '.'\n");
+    let ran = sandbox.run(&["check-config", "good.toml"]).exits(0);
+    assert!(ran.out.contains("commit_seconds") && ran.err.contains("can be used"), "{}{}", ran.out, ran.err);
+    let quiet = sandbox.run(&["check-config", "--quiet", "good.toml"]).exits(0);
+    assert!(quiet.out.is_empty() && !quiet.err.contains("can be used"), "{}{}", quiet.out, quiet.err);
 }
 
 #[test]
