@@ -324,11 +324,14 @@ proptest! {
         let (seen, _) = play(&segments, |n| kept[n], || Some(if next().is_multiple_of(2) { CLIENT } else { SERVER }));
         nothing_invented(&seen, &truth)?;
         let is_found = |n: usize| seen.iter().any(|s| s.request.ends_with(&format!("/{n}")) && s.tag == n.to_string());
+        let mut excused = None;
         for (&n, _) in whole.iter().filter(|(_, whole)| **whole) {
             // One loss too many: the exchange before was hit too and is not there, so that nothing need prove that a
-            // request begins here and not the rest of the one before.
+            // request begins here and not the rest of the one before. Nor behind one that is not there for that reason:
+            // the answer to a lost HEAD may seem to have a body that hides several.
             let holed = segments.iter().zip(&kept).any(|(s, kept)| s.message + 1 == n && !kept);
-            if holed && !is_found(n - 1) {
+            if n > 0 && (holed || excused == Some(n - 1)) && !is_found(n - 1) {
+                excused = Some(n);
                 continue;
             }
             // Nor is it proven where the status line before was cut off before its code: it may have been `100`.
