@@ -7,6 +7,7 @@
 use crate::base::{Bucket, Ledger, Limits, Oddities, Side, Timestamp};
 use crate::exchange::{Observer, Pairing, Quic};
 use crate::proto::recognise;
+use crate::proto::tls::Keys;
 use crate::stream::Table;
 use crate::wire::{Copies, Datagram, Decoder, Frame, Tunnels};
 
@@ -27,6 +28,16 @@ impl<O: Observer> Pipeline<O> {
             pairing: Pairing::new(observer, limits),
             quic: Quic::new(limits),
         }
+    }
+
+    /// Takes the secrets of TLS sessions from this store; several may share one.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.pairing.set_keys(keys);
+    }
+
+    /// The store of secrets.
+    pub fn keys(&self) -> &Keys {
+        self.pairing.keys()
     }
 
     /// The next frame.

@@ -16,8 +16,18 @@ pub enum Bucket {
     Framing,
     /// Payload of TCP that was read as HTTP.
     Http,
-    /// Payload of TCP that is TLS.
+    /// Payload of TCP that is TLS and was not decrypted.
     Tls,
+    /// Read as HTTP after TLS was taken off.
+    Decrypted,
+    /// Taken out of TLS, but not HTTP.
+    DecryptedOther,
+    /// Handshakes, record headers and tags of TLS that was decrypted.
+    TlsControl,
+    /// TLS whose keys did not come, or came too late.
+    TlsNoKeys,
+    /// TLS that was decrypted until a gap hid too much.
+    TlsAfterGap,
     /// Payload of TCP that is neither HTTP nor TLS, or of which too little was seen to tell.
     OtherTcp,
     /// Payload of an HTTP connection that could not be read because a gap before it hid where a message begins.
@@ -99,10 +109,15 @@ pub enum Missing {
     Unseen,
 }
 
-const BUCKETS: [(Bucket, &str, &str); 36] = [
+const BUCKETS: [(Bucket, &str, &str); 41] = [
     (Bucket::Framing, "framing", "packet headers and padding"),
     (Bucket::Http, "http", "read as HTTP"),
     (Bucket::Tls, "tls", "TLS, not readable"),
+    (Bucket::Decrypted, "decrypted_http", "decrypted and read as HTTP"),
+    (Bucket::DecryptedOther, "decrypted_other", "decrypted, but not HTTP"),
+    (Bucket::TlsControl, "tls_control", "handshakes and record headers of decrypted TLS"),
+    (Bucket::TlsNoKeys, "tls_no_keys", "TLS whose keys are missing or came too late"),
+    (Bucket::TlsAfterGap, "tls_after_gap", "TLS, unreadable after a gap"),
     (Bucket::OtherTcp, "other_tcp", "other TCP"),
     (Bucket::AfterGap, "after_gap", "HTTP, unreadable after a gap"),
     (Bucket::Duplicate, "duplicate", "seen before (retransmitted or mirrored twice)"),
@@ -202,6 +217,18 @@ impl Ledger {
     /// Bytes known to be missing.
     pub fn missing(&self, what: Missing) -> u64 {
         self.missing[what as usize]
+    }
+
+    /// Takes over what was counted of bytes that came out of TLS: HTTP is then decrypted HTTP.
+    pub fn add_decrypted(&mut self, inner: &Self) {
+        for &(bucket, ..) in &BUCKETS {
+            let place = match bucket {
+                Bucket::Http | Bucket::Decrypted => Bucket::Decrypted,
+                Bucket::AfterGap => Bucket::AfterGap,
+                _ => Bucket::DecryptedOther,
+            };
+            self.add(place, inner.get(bucket));
+        }
     }
 
     /// The sum of all buckets. Equals [`Ledger::captured`] once all flows are closed.

@@ -48,6 +48,16 @@ pub struct Limits {
     pub http2_search_bytes: u64,
     /// Exchanges that are not over yet, of all connections together. Two for each flow the table may hold.
     pub exchanges: usize,
+    /// TLS sessions whose handshake is kept in mind, of all connections together. One takes 1 to 2 KB.
+    pub tls_sessions: usize,
+    /// Sessions whose keys are kept, the newest ones. One takes some 600 bytes.
+    pub tls_keys: usize,
+    /// Bytes of one TLS connection that wait for their keys. A key that comes later is too late.
+    pub tls_hold_bytes: usize,
+    /// Bytes that wait for their keys in all connections together.
+    pub tls_total_hold_bytes: usize,
+    /// Seconds of packet time that bytes wait for their keys.
+    pub tls_hold_seconds: u64,
     /// Bodies whose content coding is being undone at a time. A decoder holds a window of up to 16 MiB.
     pub body_decoders: usize,
     /// Decoded bytes of one body that are looked at.
@@ -98,6 +108,11 @@ impl Default for Limits {
             http2_bytes: 256 << 20,
             http2_search_bytes: 1 << 20,
             exchanges: 1_000_000,
+            tls_sessions: 100_000,
+            tls_keys: 100_000,
+            tls_hold_bytes: 512 << 10,
+            tls_total_hold_bytes: 64 << 20,
+            tls_hold_seconds: 10,
             body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,

@@ -149,6 +149,13 @@ oddities! {
     WebSocketBroken = "websocket_broken",
     /// A gRPC body that is no sequence of messages.
     GrpcBroken = "grpc_broken",
+    // --- TLS
+    /// TLS whose keys did not come while its bytes could be held back.
+    TlsKeyMissing = "tls_key_missing",
+    /// TLS sessions that were only counted because too many were open.
+    TlsSessionLimit = "tls_session_limit",
+    /// A TLS direction of which nothing more could be decrypted behind a gap.
+    TlsLost = "tls_lost",
     // --- inventory
     /// Observations let go because the inventory held too many services.
     ServiceLimit = "service_limit",

@@ -17,7 +17,7 @@ use super::source::{self, Bytes, Count, Opened, Origin};
 use super::{CaptureError, Filter};
 use crate::base::{Oddities, Timestamp};
 use crate::wire::Frame;
-use crate::wire::file::{FileError, Reader};
+use crate::wire::file::{FileError, Reader, Secrets};
 
 /// The most files open at a time. Each has a read buffer of half a MiB. Where more overlap in time, the later ones wait until one ends.
 pub const OPEN_MAX: usize = 64;
@@ -94,6 +94,7 @@ pub struct Files {
     /// The first frame that is not the current file's.
     horizon: (Timestamp, usize),
     filter: Option<Filter>,
+    secrets: Option<Secrets>,
     files: usize,
     total_bytes: u64,
     done_bytes: u64,
@@ -119,6 +120,7 @@ impl Files {
             waiting: BinaryHeap::new(),
             horizon: NEVER,
             filter: None,
+            secrets: None,
             files: 0,
             total_bytes: 0,
             done_bytes: 0,
@@ -157,6 +159,14 @@ impl Files {
     /// Lets only those frames through that pass a filter. The others are not counted as captured, as they would not be on an interface.
     pub fn set_filter(&mut self, filter: Filter) {
         self.filter = Some(filter);
+    }
+
+    /// Hands over TLS secrets that stand in the files, before the frames behind them.
+    pub fn set_secrets(&mut self, to: Secrets) {
+        for active in self.planned.iter_mut().filter_map(|planned| planned.open.as_mut()) {
+            active.reader.set_secrets(to.clone());
+        }
+        self.secrets = Some(to);
     }
 
     /// The next frame; `None` when all files are read.
@@ -291,6 +301,9 @@ impl Files {
                 Some(active) => active,
                 None => open(planned.order, &planned.origin)?,
             };
+            if let Some(secrets) = &self.secrets {
+                active.reader.set_secrets(secrets.clone());
+            }
             match active.reader.peek() {
                 Ok(Some(ts)) => self.waiting.push(Reverse(Waiting { next: (ts, active.order), active })),
                 Ok(None) => self.account(*active),

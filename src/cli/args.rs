@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Print each HTTP exchange of a capture as a line of JSON, in order of request
     #[command(after_help = TRANSACTIONS_HELP)]
     Transactions(Transactions),
+    /// Print each TLS session of a capture as a line of JSON: who asked whom for what, and how
+    #[command(after_help = TLS_HELP)]
+    Tls(Tls),
     /// Learn path templates from access logs
     #[command(subcommand)]
     Templates(Templates),
@@ -133,6 +136,8 @@ pub(crate) struct Scan {
     /// Keep the inventory in this folder, for `inventory` and `diff` later
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     /// Take limits and document settings from this configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -141,6 +146,37 @@ pub(crate) struct Scan {
     /// No progress bar
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Filter in BPF, as tcpdump has it
+    #[arg(value_name = "BPF", trailing_var_arg = true)]
+    pub(crate) filter: Vec<String>,
+}
+
+/// What opens TLS. Secrets in pcapng files (Decryption Secrets Blocks) are used as well.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct KeyArgs {
+    /// TLS key log (NSS format, as SSLKEYLOGFILE makes it); may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Vec<PathBuf>,
+    /// A server's RSA private key (PEM), for TLS 1.2 with RSA key exchange; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rsa_key: Vec<PathBuf>,
+}
+
+const TLS_HELP: &str = "\
+`version`, `suite`, `alpn_chosen` and `ja3s` are what the server chose, null where its answer was not seen (or is not \
+readable). `decrypted` tells whether a key opened the session.
+
+Examples:
+  shadowtap tls monday.pcap | jq -r '[.server, .sni, .version, .ja4] | @tsv' | sort | uniq -c
+  shadowtap tls monday.pcap --keylog keys.log | jq 'select(.decrypted | not)'";
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Tls {
+    /// Capture file (pcap or pcapng, also .gz and .zst), a folder of them, or `-` for standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     /// Filter in BPF, as tcpdump has it
     #[arg(value_name = "BPF", trailing_var_arg = true)]
     pub(crate) filter: Vec<String>,
@@ -221,9 +257,8 @@ pub(crate) struct Transactions {
     /// Capture file (pcap or pcapng, also .gz and .zst), a folder of them, or `-` for standard input
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
-    /// TLS key log (SSLKEYLOGFILE); accepted, not used by this version
-    #[arg(long, value_name = "FILE")]
-    pub(crate) keylog: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: KeyArgs,
     /// Show targets as they were sent, with values and secrets
     #[arg(long)]
     pub(crate) raw: bool,

@@ -16,12 +16,15 @@ mod interfaces;
 mod interrupt;
 mod inventory;
 mod kept;
+mod keys;
+mod lines;
 mod listening;
 mod output;
 mod reading;
 mod scan;
 mod show;
 mod templates;
+mod tls;
 mod transactions;
 
 use std::process::ExitCode;
@@ -52,6 +55,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Scan(args) => scan::run(args, &screen),
         Command::Run(args) => daemon::run(args),
         Command::Transactions(args) => transactions::run(args),
+        Command::Tls(args) => tls::run(args),
         Command::Templates(command) => templates::run(command),
         Command::Inventory(command) => inventory::run(command, &screen),
         Command::Diff(args) => diff::run(args, &screen),

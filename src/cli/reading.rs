@@ -4,6 +4,7 @@
 //! enough. A file that breaks off does not stop the others; what went wrong is kept in sentences.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::exit::Failure;
 use super::interrupt::Interrupt;
@@ -71,6 +72,8 @@ pub(crate) fn feed<O: Observer>(
     interrupt: &Interrupt,
     enough: impl Fn(&O) -> bool,
 ) -> Result<Read, Failure> {
+    let keys = pipeline.keys().clone();
+    files.set_secrets(Arc::new(move |text| keys.text(text)));
     let mut read = Read::default();
     let mut until_look = 0;
     loop {

@@ -8,7 +8,7 @@ use super::interrupt::{INTERRUPTED, Interrupt};
 use super::kept::Keeper;
 use super::output::{self, Parts};
 use super::reading::{self, Read};
-use super::{configured, documents, listening};
+use super::{configured, documents, keys, listening};
 use crate::console::{Progress, Screen};
 use crate::diff::diff;
 use crate::inventory::Inventory;
@@ -26,6 +26,7 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
 
     let inventory = Inventory::new(config.inventory.clone());
     let mut pipeline = Pipeline::new(Watch::new(inventory, key), &config.limits);
+    keys::load(&args.keys, pipeline.keys())?;
     let interrupt = Interrupt::new()?;
     let (sources, read, dropped) = match &args.interface {
         Some(interface) => {

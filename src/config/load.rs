@@ -44,6 +44,12 @@ pub(super) fn file(path: &Path) -> Result<Config, ConfigError> {
     if let Some(f) = &mut config.folder {
         f.path = folder.join(&f.path);
     }
+    for path in config.tls.keylog.iter_mut().chain(&mut config.tls.rsa_key) {
+        *path = folder.join(&*path);
+    }
+    if !config.tls.socket.as_os_str().is_empty() {
+        config.tls.socket = folder.join(&config.tls.socket);
+    }
     for spec in &mut config.specs {
         spec.file = folder.join(&spec.file);
     }

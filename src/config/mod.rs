@@ -36,6 +36,8 @@ pub struct Config {
     /// `[folder]`: capture files that another program writes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<Folder>,
+    /// `[tls]`: where keys for TLS come from.
+    pub tls: Tls,
     /// `[store]`
     pub store: Store,
     /// `[[spec]]`: documents that the inventory is held against.
@@ -57,6 +59,7 @@ impl Default for Config {
             queue_batches: 512,
             interfaces: Vec::new(),
             folder: None,
+            tls: Tls::default(),
             store: Store::default(),
             specs: Vec::new(),
             log: Log::default(),
@@ -151,6 +154,25 @@ impl Folder {
             poll_milliseconds: poll_milliseconds(),
             finished_seconds: finished_seconds(),
         }
+    }
+}
+
+/// Where keys for TLS come from. Without any, TLS is counted and its handshakes are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Key logs (SSLKEYLOGFILE) that are read as they grow, also when they are rotated or not there yet.
+    pub keylog: Vec<PathBuf>,
+    /// A socket that takes lines of a key log from programs on this machine; empty: none.
+    pub socket: PathBuf,
+    /// RSA private keys (PEM) of servers, for TLS 1.2 with RSA key exchange.
+    pub rsa_key: Vec<PathBuf>,
+}
+
+impl Tls {
+    /// May keys come?
+    pub fn has_keys(&self) -> bool {
+        !self.keylog.is_empty() || !self.rsa_key.is_empty() || !self.socket.as_os_str().is_empty()
     }
 }
 

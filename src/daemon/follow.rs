@@ -25,7 +25,7 @@ use crate::capture::files::Files;
 use crate::config;
 use crate::inventory::store::Cursor;
 use crate::wire::Frame;
-use crate::wire::file::Reader;
+use crate::wire::file::{Reader, Secrets};
 
 /// A pcap file header and the first record's: enough to tell two captures apart.
 const FACE: usize = 40;
@@ -180,7 +180,7 @@ impl Follower {
         for entry in &entries {
             let Some(cursor) = self.known.get(&entry.id).copied() else { continue };
             let skipped = cursor.records.saturating_sub(cursor.back);
-            let opened = Open::new(entry).and_then(|mut open| open.skip(skipped).map(|()| open));
+            let opened = Open::new(entry, way.secrets()).and_then(|mut open| open.skip(skipped).map(|()| open));
             match opened {
                 Ok(mut open) => {
                     let mut records = skipped;
@@ -372,7 +372,7 @@ impl Follower {
         let mut open = match self.open.take().filter(|o| o.id == entry.id) {
             Some(open) => open,
             // What was read and committed before: passed over, not read again.
-            None => match Open::new(entry).and_then(|mut open| open.skip(records).map(|()| open)) {
+            None => match Open::new(entry, way.secrets()).and_then(|mut open| open.skip(records).map(|()| open)) {
                 Ok(open) => open,
                 Err(why) => return Came::Broke(why),
             },
@@ -449,13 +449,16 @@ impl Entry {
 }
 
 impl Open {
-    fn new(entry: &Entry) -> Result<Self, String> {
+    fn new(entry: &Entry, secrets: Secrets) -> Result<Self, String> {
         let frames = if entry.packed {
-            Frames::Packed(Box::new(Files::open(std::slice::from_ref(&entry.path)).map_err(|e| e.to_string())?))
+            let mut files = Files::open(std::slice::from_ref(&entry.path)).map_err(|e| e.to_string())?;
+            files.set_secrets(secrets);
+            Frames::Packed(Box::new(files))
         } else {
             let file = File::open(&entry.path).map_err(|e| e.to_string())?;
             let mut reader = Reader::open(&entry.path.display().to_string(), file).map_err(|e| e.to_string())?;
             reader.set_growing(true);
+            reader.set_secrets(secrets);
             Frames::Plain(Box::new(reader))
         };
         Ok(Self { id: entry.id.clone(), frames })

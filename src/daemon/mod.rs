@@ -16,6 +16,7 @@ mod control;
 mod documents;
 mod follow;
 mod keep;
+mod keys;
 mod learn;
 mod live;
 mod log;
@@ -48,6 +49,7 @@ use self::beat::{Beat, Beats};
 use self::control::Control;
 use self::follow::Follower;
 use self::keep::Keeper;
+use self::keys::KeyReader;
 use self::learn::{Learner, Lines, Order, Pace, locked};
 use self::live::Ear;
 use self::opener::Opener;
@@ -59,6 +61,7 @@ use crate::capture::live::{self as capture, Live};
 use crate::config::{self, Config};
 use crate::inventory::store::{Sensor, Store, StoreError};
 use crate::observe::Key;
+use crate::proto::tls::Keys;
 
 /// How often the main thread looks at what needs no event.
 const LOOK: Duration = Duration::from_millis(250);
@@ -82,6 +85,14 @@ pub enum RunError {
     Restore {
         /// The store's folder.
         dir: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A source of keys for TLS.
+    #[error("{}: {why}", path.display())]
+    Keys {
+        /// The file or socket.
+        path: PathBuf,
         /// What is wrong with it.
         why: String,
     },
@@ -132,6 +143,7 @@ enum Role {
     Learner,
     Keeper,
     Control,
+    Keys,
 }
 
 /// A source of packets, open and ready.
@@ -245,12 +257,20 @@ impl Daemon {
         let keeper = Keeper::new(store);
         daemon
             .spawn("store", Role::Keeper, move |beat| keeper.work(&jobs, &done_in, beat).map_err(|e| e.to_string()))?;
+        let keys = Keys::new(daemon.config.limits.tls_keys);
+        if let Some(keeper) = KeyReader::start(&daemon.config.tls, &keys, daemon.stop.clone())? {
+            daemon.spawn("keys", Role::Keys, move |beat| {
+                keeper.serve(beat);
+                Ok(())
+            })?;
+        }
         let mut spares = Vec::new();
         let names = sources.iter().map(Source::name).collect();
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
-            daemon.capture(n, source, Ends { to: parcels_in.clone(), spare }, key, &sensor.cursors)?;
+            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone() };
+            daemon.capture(n, source, ends, key, &sensor.cursors)?;
         }
         drop(parcels_in);
         let lines = Lines { parcels, spares, names, orders: orders_out, jobs: jobs_in, done, status };
@@ -326,7 +346,7 @@ impl Daemon {
             .spawn(body)
             .map_err(|source| RunError::System { action: "start a thread", source })?;
         self.threads.push(handle);
-        if kind != Role::Control {
+        if !matches!(kind, Role::Control | Role::Keys) {
             self.running += 1;
         }
         Ok(())
@@ -342,7 +362,7 @@ impl Daemon {
                 Ok(Event::Signal(SIGHUP)) => self.reload(),
                 Ok(Event::Signal(_)) => self.end("told to end"),
                 Ok(Event::Ended { thread, kind, how }) => {
-                    self.running -= usize::from(kind != Role::Control);
+                    self.running -= usize::from(!matches!(kind, Role::Control | Role::Keys));
                     if let (Err(e), true) = (self.ended(thread, kind, how), result.is_ok()) {
                         error!("{e}");
                         result = Err(e);

@@ -4,6 +4,7 @@
 //! never made to wait: while the channel is full, observations gather and the valve sheds more and more flows. A reader
 //! of files waits. Never drops an observation that was let through.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
@@ -14,7 +15,9 @@ use crate::base::{Ledger, Limits, Oddities, Oddity, Timestamp};
 use crate::inventory::store::Cursor;
 use crate::observe::{Batch, Key, Watch};
 use crate::pipeline::Pipeline;
+use crate::proto::tls::Keys;
 use crate::wire::Frame;
+use crate::wire::file::Secrets;
 
 /// Bytes of observations after which a parcel goes off.
 const PARCEL_BYTES: usize = 64 << 10;
@@ -90,13 +93,23 @@ pub(super) struct Way {
 pub(super) struct Ends {
     pub(super) to: Sender<Parcel>,
     pub(super) spare: Receiver<Batch>,
+    /// The secrets of TLS sessions, one store for all sources.
+    pub(super) keys: Keys,
 }
 
 impl Way {
+    /// Where secrets go that stand in capture files.
+    pub(super) fn secrets(&self) -> Secrets {
+        let keys = self.pipeline.keys().clone();
+        Arc::new(move |text| keys.text(text))
+    }
+
     pub(super) fn new(source: usize, ends: Ends, limits: &Limits, key: Key, pressure: Pressure, beat: Beat) -> Self {
+        let mut pipeline = Pipeline::new(Valve::new(Watch::new(Batch::new(), key)), limits);
+        pipeline.set_keys(ends.keys);
         Self {
             source,
-            pipeline: Pipeline::new(Valve::new(Watch::new(Batch::new(), key)), limits),
+            pipeline,
             to: ends.to,
             spare: ends.spare,
             pressure,
@@ -336,7 +349,7 @@ mod tests {
         let (to, parcels) = bounded(4);
         let (_spares, spare) = bounded(1);
         let beat = Beats::new().join("test");
-        let ends = Ends { to, spare };
+        let ends = Ends { to, spare, keys: Keys::new(1) };
         let mut way = Way::new(0, ends, &Limits::default(), Key::FIXED, Pressure::Shed, beat);
         let (mut clock, mut asked, mut passed) = (1_700_000_000_000_000_000, 0, 0);
         let mut longest = Duration::ZERO;

@@ -8,7 +8,8 @@
 //! decide which response answers which request. After a 101 the bytes are another protocol's: WebSocket is read by `websocket`; of all else
 //! the exchange is over, and
 //! they are accounted as other TCP. Inside a granted CONNECT it is looked anew, one level deep: HTTP there gives
-//! exchanges of its own, TLS is accounted as TLS.
+//! exchanges of its own. TLS is read by `tls`: what its handshake tells goes to the observer, and where keys are there,
+//! what was said in it is read as a connection of its own.
 
 mod http2;
 mod observer;
@@ -18,6 +19,7 @@ mod reader;
 mod rules;
 mod table;
 mod talk;
+mod tls;
 mod websocket;
 
 #[cfg(test)]
@@ -26,7 +28,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides};
+pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides, TlsSession, TlsStage};
 pub use pairing::Pairing;
 pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

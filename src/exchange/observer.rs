@@ -2,6 +2,8 @@
 
 use super::quic::QuicFlow;
 use crate::base::{Address, Timestamp};
+use crate::proto::tls::fingerprint::Carrier;
+use crate::proto::tls::session::Facts;
 use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
@@ -76,6 +78,45 @@ impl Partial {
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Self::NAMES.into_iter().filter(move |&(r, _)| self.has(r)).map(|(_, n)| n)
     }
+}
+
+/// How far a TLS session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsStage {
+    /// Its ClientHello was read, or (without one) it is seen for the first time.
+    Begun,
+    /// It goes on: told now and then while it lasts.
+    Goes,
+    /// It is over.
+    Over,
+}
+
+/// A TLS session, over TCP or QUIC. Each is told of as [`TlsStage::Begun`] and [`TlsStage::Over`], and now and then in
+/// between.
+#[derive(Clone, Copy, Debug)]
+pub struct TlsSession<'a> {
+    /// Unique within one run, in order of first appearance.
+    pub number: u64,
+    /// How far it is.
+    pub stage: TlsStage,
+    /// Who said ClientHello and who answered.
+    pub sides: Sides,
+    /// TCP or QUIC.
+    pub carrier: Carrier,
+    /// When its first byte came.
+    pub opened: Timestamp,
+    /// When its last byte (so far) came.
+    pub last: Timestamp,
+    /// What its handshake told.
+    pub facts: &'a Facts,
+    /// Something of it was decrypted.
+    pub decrypted: bool,
+    /// Bytes from the client since it was told of before, records and all.
+    pub client_bytes: u64,
+    /// Bytes from the server, likewise.
+    pub server_bytes: u64,
+    /// How often the server began to answer something, likewise: the turns of the talk.
+    pub turns: u64,
 }
 
 /// How an exchange ended.
@@ -170,6 +211,11 @@ pub trait Observer {
     /// Decoded body bytes, as wished. `response` tells whose.
     fn body(&mut self, request: &mut Self::Request, response: bool, bytes: &[u8]) {
         let _ = (request, response, bytes);
+    }
+
+    /// A TLS session was seen. Not told of one picked up midway, of which no handshake was seen, before its end.
+    fn tls(&mut self, connection: &Connection, session: &TlsSession<'_>) {
+        let _ = (connection, session);
     }
 
     /// The exchange is over.

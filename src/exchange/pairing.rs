@@ -11,6 +11,7 @@ use super::table::{Table, UNKNOWN};
 use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
 use crate::proto::hpack::List;
+use crate::proto::tls::Keys;
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
@@ -39,6 +40,16 @@ pub struct Pairing<O: Observer> {
     pub(super) list: List,
     /// Bytes that all HTTP/2 connections take.
     pub(super) http2_held: usize,
+    /// The secrets of TLS sessions.
+    pub(super) keys: Keys,
+    /// Plaintext of the record that is being read.
+    pub(super) plain: Vec<u8>,
+    /// TLS sessions kept in mind.
+    pub(super) tls_sessions: usize,
+    /// The number of the next one.
+    pub(super) tls_number: u64,
+    /// Bytes that wait for keys.
+    pub(super) tls_held: usize,
 }
 
 impl<O: Observer> Pairing<O> {
@@ -55,7 +66,22 @@ impl<O: Observer> Pairing<O> {
             decoders: 0,
             list: List::new(),
             http2_held: 0,
+            keys: Keys::new(limits.tls_keys),
+            plain: Vec::new(),
+            tls_sessions: 0,
+            tls_number: 0,
+            tls_held: 0,
         }
+    }
+
+    /// Takes secrets from this store from now on; several may share one.
+    pub fn set_keys(&mut self, keys: Keys) {
+        self.keys = keys;
+    }
+
+    /// The store of secrets.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     /// Exchanges that are not over yet.

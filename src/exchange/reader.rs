@@ -15,10 +15,14 @@ use crate::proto::http1::{self, Framing, Read, find_end};
 use crate::proto::http2::starts_like_frames;
 use crate::proto::probe::{self, First, Start};
 use crate::proto::recognise;
-use crate::stream::{Chunk, Connection, End, Gap};
+use crate::proto::tls::record::{client_hello_begins, content};
+use crate::stream::{Chunk, Connection, End, Gap, HEADROOM};
 
 /// Bytes of each direction in which HTTP may begin behind a SOCKS greeting: its longest request and reply are shorter.
 const SOCKS_PRELUDE: u64 = 1024;
+
+/// Bytes of a direction behind which TLS is not expected to start any more: a greeting, capabilities, STARTTLS.
+const STARTTLS_PRELUDE: u64 = HEADROOM as u64 + (64 << 10);
 
 /// Where in a direction some bytes are.
 #[derive(Clone, Copy, Debug)]
@@ -100,13 +104,18 @@ impl<O: Observer> Pairing<O> {
                 self.websocket(t, side, rest);
                 return;
             }
-            if matches!(t.kind, Kind::Tls | Kind::Other) {
-                if t.kind == Kind::Other && offset == 0 && t.other == Bucket::OtherTcp {
+            if t.kind == Kind::Other && rest[0] == content::HANDSHAKE && at.first && self.starts_tls(side, rest, at) {
+                self.begins_tls(t);
+            }
+            if t.kind == Kind::Tls {
+                return self.tls(c, t, side, Chunk { ts: at.ts, offset, acked: at.acked, bytes: rest });
+            }
+            if t.kind == Kind::Other {
+                if offset == 0 && t.other == Bucket::OtherTcp {
                     // The other direction did not say what it is; servers of some protocols speak first.
                     t.other = recognise::tcp(rest).unwrap_or(Bucket::OtherTcp);
                 }
-                let bucket = if t.kind == Kind::Other { t.other } else { Self::bucket(t.kind) };
-                self.ledger.add(bucket, rest.len() as u64);
+                self.ledger.add(t.other, rest.len() as u64);
                 return;
             }
             done += match t.half(side).phase {
@@ -196,9 +205,21 @@ impl<O: Observer> Pairing<O> {
                 self.begins_http2(c, t, side, rest, at.ts);
                 rest.len()
             }
-            First::Tls | First::Socks | First::Other => {
+            First::Tls => {
+                self.begins_tls(t);
+                // What is straddled holds all of this chunk already.
+                match straddle {
+                    Some(s) => {
+                        let chunk = Chunk { ts: s.ts, offset: s.offset, acked: at.acked, bytes: &s.bytes };
+                        self.tls(c, t, side, chunk);
+                        self.give_back(s);
+                        rest.len()
+                    }
+                    None => 0,
+                }
+            }
+            First::Socks | First::Other => {
                 let kind = match verdict {
-                    First::Tls => Some(Kind::Tls),
                     _ if verdict == First::Other && true_start => Some(Kind::Other),
                     _ => None,
                 };
@@ -297,7 +318,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// The connection carries something that is not read.
-    fn becomes(&mut self, t: &mut Talk, kind: Kind) {
+    pub(super) fn becomes(&mut self, t: &mut Talk, kind: Kind) {
         t.kind = kind;
         for side in [Side::Lo, Side::Hi] {
             self.drop_straddle(t, side, Self::bucket(kind));
@@ -432,6 +453,13 @@ impl<O: Observer> Pairing<O> {
         self.upgrades_to_http2(t, server, number);
     }
 
+    /// Behind something that is no HTTP: does TLS begin here? So it does behind STARTTLS (SMTP, IMAP, POP3, FTP, LDAP,
+    /// XMPP, PostgreSQL and others), early in the connection, with a ClientHello at the front of a segment.
+    #[cold]
+    fn starts_tls(&self, _: Side, rest: &[u8], at: Place) -> bool {
+        at.offset < STARTTLS_PRELUDE && client_hello_begins(rest)
+    }
+
     /// Copies the beginning of a head that is not whole.
     #[cold]
     fn straddle(&mut self, rest: &[u8], at: Place, unproven: bool) -> Box<super::talk::Straddle> {
@@ -518,10 +546,9 @@ impl<O: Observer> Pairing<O> {
     #[cold]
     fn nonsense(&mut self, t: &mut Talk, side: Side, found: bool, why: Oddity, rest: &[u8], at: Place) -> usize {
         if at.first && probe::tls_record(rest) && !found {
-            // STARTTLS and the like (RFC 2817), or a CONNECT whose response was lost.
-            self.ledger.add(Bucket::Tls, rest.len() as u64);
-            self.becomes(t, Kind::Tls);
-            return rest.len();
+            // Upgrade to TLS (RFC 2817), or a CONNECT whose response was lost.
+            self.begins_tls(t);
+            return 0;
         }
         if !t.spoke {
             // Nothing on this connection has been HTTP yet.
@@ -631,7 +658,8 @@ impl<O: Observer> Pairing<O> {
         half.pos = gap.offset.saturating_add(gap.len);
         half.pass();
         match t.kind {
-            Kind::Tls | Kind::Other => {}
+            Kind::Tls => self.tls_gap(c, t, side, gap),
+            Kind::Other => {}
             Kind::Probing => {
                 self.drop_straddle(t, side, Bucket::OtherTcp);
                 let half = t.half(side);
@@ -733,7 +761,11 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// The end of a direction.
-    pub(super) fn process_end(&mut self, c: &Connection, t: &mut Talk, side: Side, how: End, _: Timestamp) {
+    pub(super) fn process_end(&mut self, c: &Connection, t: &mut Talk, side: Side, how: End, ts: Timestamp) {
+        if t.kind == Kind::Tls {
+            t.half(side).phase = Phase::Ended;
+            return self.tls_end(c, t, side, how, ts);
+        }
         if t.kind == Kind::Http2 {
             t.half(side).phase = Phase::Ended;
             return self.http2_end(c, t, side);
@@ -761,7 +793,10 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// The connection is gone.
-    pub(super) fn process_close(&mut self, c: &Connection, t: &mut Talk, _: Timestamp) {
+    pub(super) fn process_close(&mut self, c: &Connection, t: &mut Talk, last: Timestamp) {
+        if t.kind == Kind::Tls {
+            return self.tls_close(c, t, last);
+        }
         if t.kind == Kind::Http2 {
             return self.http2_close(c, t);
         }

@@ -17,6 +17,7 @@ use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
+use super::tls::UNTOLD;
 use super::websocket::agrees_on_deflate;
 use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
@@ -476,6 +477,8 @@ impl<O: Observer> Pairing<O> {
 
     /// `len` bytes are missing from the body that is being received.
     pub(super) fn mark_gap(&mut self, t: &mut Talk, side: Side, len: u64, why: Missing) {
+        // Of some holes in what TLS carried nobody can tell the size.
+        let len = if len >= UNTOLD { 0 } else { len };
         // What lies behind the hole cannot be decoded.
         self.stop_decoding(t, side);
         let number = t.half(side).current;

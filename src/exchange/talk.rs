@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use super::http2::Http2;
 use super::table::{NOBODY, Queue, UNKNOWN};
+use super::tls::Layer;
 use super::websocket::WebSocket;
 use crate::base::{Bucket, Side, Timestamp};
 use crate::proto::body::Decoder;
@@ -173,6 +174,8 @@ pub struct Talk {
     pub(super) held: Option<Box<Held>>,
     pub(super) http2: Option<Box<Http2>>,
     pub(super) websocket: Option<Box<WebSocket>>,
+    /// What is known of its TLS.
+    pub(super) tls: Option<Box<Layer>>,
     pub(super) kind: Kind,
     /// Who sends requests.
     pub(super) client: Option<Side>,
@@ -186,6 +189,8 @@ pub struct Talk {
     pub(super) nested: bool,
     /// Inside of TLS.
     pub(super) secure: bool,
+    /// Layers of TLS around it.
+    pub(super) depth: u8,
     /// A message head has been read.
     pub(super) spoke: bool,
     /// The client has been seen sending a request before the response to the one before.
@@ -202,6 +207,7 @@ impl Talk {
             held: None,
             http2: None,
             websocket: None,
+            tls: None,
             kind: Kind::Probing,
             client: opener,
             opaque: 0,
@@ -209,6 +215,7 @@ impl Talk {
             heard: [false; 2],
             nested: false,
             secure: false,
+            depth: 0,
             spoke: false,
             pipelines: false,
         }
@@ -222,6 +229,11 @@ impl Talk {
             [false, true] => !start(&self.halves[0]),
             _ => false,
         }
+    }
+
+    /// What is said inside of so many layers of TLS, seen from its beginning.
+    pub(super) fn inside(client: Option<Side>, depth: u8) -> Self {
+        Self { secure: true, depth, client, ..Self::new(Some(client.unwrap_or(Side::Lo))) }
     }
 
     #[inline]

@@ -3,7 +3,6 @@
 //! Takes exchanges from floor 4, gives a line of JSON for each, in order of request, masked unless asked. Keeps nothing
 //! on disk, and in memory only what a late response holds back.
 
-mod lines;
 mod mask;
 mod record;
 mod transcript;
@@ -12,12 +11,12 @@ mod window;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-use self::lines::Waiting;
 use self::transcript::Transcript;
 use super::args::Transactions;
 use super::exit::Failure;
 use super::interrupt::{INTERRUPTED, Interrupt};
-use super::reading;
+use super::lines::Waiting;
+use super::{keys, reading};
 use crate::base::Limits;
 use crate::console::Progress;
 use crate::pipeline::Pipeline;
@@ -28,15 +27,13 @@ const BUFFER: usize = 64 << 10;
 
 /// Runs it.
 pub(crate) fn run(args: &Transactions) -> Result<ExitCode, Failure> {
-    if args.keylog.is_some() {
-        eprintln!("shadowtap: --keylog is not used yet: this version does not decrypt TLS");
-    }
     let limits = Limits::default();
     let filter = reading::filter_text(&args.filter);
     let mut files = reading::open(std::slice::from_ref(&args.file), filter.as_deref())?;
     let out = BufWriter::with_capacity(BUFFER, io::stdout().lock());
     let waiting = if args.file.as_os_str() == "-" { Waiting::AT_ONCE } else { Waiting::SORTED };
     let mut pipeline = Pipeline::new(Transcript::new(out, waiting, args.raw, limits.body_bytes as u64), &limits);
+    keys::load(&args.keys, pipeline.keys())?;
     let interrupt = Interrupt::new()?;
     // Lines are the progress.
     let progress = Progress::hidden();

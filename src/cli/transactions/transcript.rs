@@ -4,10 +4,10 @@
 
 use std::io::{self, Write};
 
-use super::lines::{Lines, Waiting};
 use super::record::Record;
 use super::window::{Bounds, Leaves, Window};
 use crate::base::Timestamp;
+use crate::cli::lines::{Lines, Waiting};
 use crate::exchange::{BodyWish, Grpc, Observer, Outcome, Sides};
 use crate::proto::websocket::Tally;
 use crate::proto::{RequestHead, ResponseHead};

@@ -89,28 +89,50 @@ pub enum Step<'a> {
 #[derive(Debug, Default)]
 pub struct Records {
     held: Vec<u8>,
-    /// `held` was given out as a record.
-    given: bool,
+    /// So much of `held` was given out.
+    given: usize,
+    /// Bytes of the record given out last, when it came out of `held`.
+    last: usize,
 }
 
 impl Records {
-    /// Bytes of a record that is not whole yet.
+    /// Bytes that were taken and not given out as records.
     pub fn held(&self) -> usize {
-        if self.given { 0 } else { self.held.len() }
+        self.held.len() - self.given
     }
 
     /// The same, to take them over.
     pub fn take(&mut self) -> Vec<u8> {
-        let held = std::mem::take(&mut self.held);
-        if std::mem::take(&mut self.given) { Vec::new() } else { held }
+        let mut held = std::mem::take(&mut self.held);
+        held.drain(..std::mem::take(&mut self.given));
+        held
+    }
+
+    /// Gives bytes back that were taken over.
+    pub(super) fn load(&mut self, bytes: Vec<u8>) {
+        (self.held, self.given, self.last) = (bytes, 0, 0);
+    }
+
+    /// The record given out last will be asked for again. Only for one that used up no bytes beyond what was held;
+    /// tells whether it was one of those.
+    pub(super) fn put_back(&mut self) -> bool {
+        self.given -= self.last;
+        std::mem::take(&mut self.last) > 0
     }
 
     /// The next record of what is held and `bytes`, which must be what follows.
     pub fn step<'a>(&'a mut self, bytes: &'a [u8]) -> Step<'a> {
-        if std::mem::take(&mut self.given) {
-            self.held.clear();
+        if self.given > 0 {
+            self.held.drain(..self.given);
+            self.given = 0;
         }
+        self.last = 0;
         if self.held.is_empty() {
+            // What was needed once is not needed always.
+            self.held = Vec::new();
+            if bytes.is_empty() {
+                return Step::More;
+            }
             if !may_begin(bytes) {
                 return Step::Bad;
             }
@@ -133,8 +155,8 @@ impl Records {
         let rest = whole.saturating_sub(self.held.len()).min(bytes.len() - header);
         self.held.extend_from_slice(&bytes[header..header + rest]);
         match split(&self.held) {
-            Some((record, _)) => {
-                self.given = true;
+            Some((record, size)) => {
+                (self.given, self.last) = (size, size);
                 Step::Record(record, header + rest)
             }
             None => Step::More,
@@ -150,7 +172,7 @@ fn whole_length(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The record at the front of bytes that begin one, and its length with its header.
-fn split(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
+pub(super) fn split(bytes: &[u8]) -> Option<(Record<'_>, usize)> {
     let whole = whole_length(bytes)?;
     let record = bytes.get(..whole)?;
     match record {

@@ -10,6 +10,7 @@ mod pcapng;
 mod window;
 
 use std::io::Read;
+use std::sync::Arc;
 
 pub use error::{FileError, Warning};
 
@@ -52,6 +53,9 @@ enum Format {
     Pcap(pcap::Header),
     Pcapng(pcapng::Section),
 }
+
+/// Takes the text of TLS key logs that stand in a pcapng file (Decryption Secrets Blocks), before the frames behind them.
+pub type Secrets = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// How far reading has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -130,6 +134,13 @@ impl<R: Read> Reader<R> {
     /// frames when called again later. Set back to `false` when the writer has gone on to another file.
     pub fn set_growing(&mut self, growing: bool) {
         self.growing = growing;
+    }
+
+    /// Hands over secrets that stand in the file, as they are read; those read before are handed over at once.
+    pub fn set_secrets(&mut self, to: Secrets) {
+        if let Format::Pcapng(section) = &mut self.format {
+            section.set_secrets(to);
+        }
     }
 
     /// What errors and warnings call the file.

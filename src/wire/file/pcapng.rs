@@ -6,9 +6,10 @@
 use std::io::{self, Read};
 
 use pcap_parser::{OptionCode, PcapError, parse_option_be, parse_option_le};
+use zeroize::Zeroizing;
 
 use super::window::Window;
-use super::{FRAME_MAX, Located, Step};
+use super::{FRAME_MAX, Located, Secrets, Step};
 use crate::base::Timestamp;
 use crate::wire::LinkType;
 
@@ -17,6 +18,11 @@ const INTERFACE: u32 = 1;
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
+const DECRYPTION_SECRETS: u32 = 10;
+/// Their secrets are a TLS key log: "TLSK".
+const TLS_KEY_LOG: u32 = 0x544c_534b;
+/// Bytes of secrets that are kept until somebody asks for them.
+const SECRETS_MAX: usize = 16 << 20;
 
 const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
@@ -63,6 +69,49 @@ pub(super) struct Section {
     interfaces: Vec<Interface>,
     /// Bytes of a long block that are still to be skipped.
     skipping: usize,
+    secrets: Handed,
+}
+
+/// Where secrets go that stand in the file.
+enum Handed {
+    /// Nobody has asked yet.
+    Kept(Zeroizing<Vec<u8>>),
+    To(Secrets),
+}
+
+impl Default for Handed {
+    fn default() -> Self {
+        Self::Kept(Zeroizing::default())
+    }
+}
+
+impl Section {
+    /// Hands secrets to whoever wants them, from now on and those that came already.
+    pub(super) fn set_secrets(&mut self, to: Secrets) {
+        if let Handed::Kept(kept) = std::mem::replace(&mut self.secrets, Handed::To(to.clone()))
+            && !kept.is_empty()
+        {
+            to(&kept);
+        }
+    }
+
+    /// A Decryption Secrets Block (draft-ietf-opsawg-pcapng, 4.7).
+    #[cold]
+    fn secrets(&mut self, block: &[u8]) {
+        let length = self.u32(block, 12) as usize;
+        let Some(secrets) = block.get(16..block.len() - 4).and_then(|body| body.get(..length)) else { return };
+        if self.u32(block, 8) != TLS_KEY_LOG {
+            return;
+        }
+        match &mut self.secrets {
+            Handed::To(to) => to(secrets),
+            Handed::Kept(kept) if kept.len() + secrets.len() < SECRETS_MAX => {
+                kept.extend_from_slice(secrets);
+                kept.push(b'\n');
+            }
+            Handed::Kept(_) => {}
+        }
+    }
 }
 
 impl Section {
@@ -234,6 +283,7 @@ fn other<R: Read>(
         INTERFACE => AROUND + 8,
         PACKET => AROUND + 20,
         SIMPLE_PACKET => AROUND + 4,
+        DECRYPTION_SECRETS => AROUND + 8,
         _ => AROUND,
     };
     let read = least > AROUND;
@@ -287,6 +337,11 @@ fn other<R: Read>(
             let len = (wire_len.min(snaplen) as usize).min(block - AROUND - 4);
             Located { ts: last, link: interface.link, from: 12, len, wire_len, record: block }
         }
+        DECRYPTION_SECRETS => {
+            section.secrets(bytes);
+            window.consume(block);
+            return Ok(None);
+        }
         _ => {
             window.consume(block);
             return Ok(None);
@@ -314,7 +369,8 @@ fn section_header<R: Read>(section: &mut Section, window: &mut Window<R>) -> io:
         return Ok(Some(Step::Bad("a section header whose two lengths disagree")));
     }
     window.consume(block);
-    *section = next;
+    let secrets = std::mem::take(&mut section.secrets);
+    *section = Section { secrets, ..next };
     Ok(None)
 }
 

@@ -1,0 +1,194 @@
+//! What was said in TLS gives the exchanges that it would give in the clear.
+
+use proptest::prelude::*;
+use rustls::SupportedCipherSuite;
+use rustls::crypto::ring::cipher_suite as suites;
+
+use super::*;
+use crate::base::{Address, FlowKey, Limits};
+use crate::exchange::{Outcome, Partial};
+use crate::proto::tls::testing::{Pair, Wire};
+use crate::proto::{RequestHead, ResponseHead};
+
+const SUITES: [SupportedCipherSuite; 3] = [
+    suites::TLS13_AES_128_GCM_SHA256,
+    suites::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    suites::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+];
+
+/// Target, status, reasons, size of the response's body.
+type Exchange = (String, Option<u16>, Partial, u64);
+
+#[derive(Default)]
+struct Seen {
+    exchanges: Vec<Exchange>,
+    orphans: usize,
+    told: Vec<(TlsStage, Option<String>, bool, u64)>,
+}
+
+impl Observer for Seen {
+    type Request = (Option<String>, Option<u16>);
+
+    fn request(&mut self, _: &Connection, sides: Sides, head: &RequestHead<'_>) -> Self::Request {
+        assert!(sides.secure && sides.server.port == 443);
+        (Some(String::from_utf8_lossy(head.target.bytes()).into_owned()), None)
+    }
+
+    fn response(&mut self, request: &mut Self::Request, head: &ResponseHead<'_>) {
+        request.1 = Some(head.status);
+    }
+
+    fn finish(&mut self, _: &Connection, request: Self::Request, outcome: &Outcome) {
+        match request.0 {
+            Some(target) => self.exchanges.push((target, request.1, outcome.partial, outcome.response_body)),
+            None => self.orphans += 1,
+        }
+    }
+
+    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) -> Self::Request {
+        (None, None)
+    }
+
+    fn orphan(&mut self, _: &Connection, sides: Sides, head: &ResponseHead<'_>) -> Self::Request {
+        assert!(sides.secure);
+        (None, Some(head.status))
+    }
+
+    fn tls(&mut self, _: &Connection, session: &TlsSession<'_>) {
+        let sni = session.facts.client.as_ref().and_then(|hello| hello.sni.clone());
+        self.told.push((session.stage, sni, session.decrypted, session.client_bytes + session.server_bytes));
+    }
+}
+
+/// Three requests, one with a body, and their responses.
+fn said() -> Vec<(Party, Vec<u8>)> {
+    let body = vec![b'x'; 50_000];
+    vec![
+        (Party::Client, b"GET /1 HTTP/1.1\r\nHost: tls.example\r\n\r\n".to_vec()),
+        (Party::Server, [&b"HTTP/1.1 200 OK\r\nContent-Length: 50000\r\n\r\n"[..], &body].concat()),
+        (
+            Party::Client,
+            [&b"POST /2 HTTP/1.1\r\nHost: tls.example\r\nContent-Length: 50000\r\n\r\n"[..], &body].concat(),
+        ),
+        (Party::Server, b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok".to_vec()),
+        (Party::Client, b"GET /3 HTTP/1.1\r\nHost: tls.example\r\n\r\n".to_vec()),
+        (Party::Server, b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec()),
+    ]
+}
+
+fn whole() -> Vec<Exchange> {
+    let one = |target: &str, status, size| (target.to_owned(), Some(status), Partial::default(), size);
+    vec![one("/1", 200, 50_000), one("/2", 201, 2), one("/3", 404, 0)]
+}
+
+/// Plays a session in segments of `size`; those whose number `lost` names are lost. Gives the reader and the bytes that came.
+fn play(wire: &Wire, keys: Option<&str>, size: usize, lost: &[usize], late: bool) -> (Pairing<Seen>, u64) {
+    let limits = Limits::default();
+    let mut pairing = Pairing::new(Seen::default(), &limits);
+    if let (Some(keys), false) = (keys, late) {
+        pairing.keys().text(keys.as_bytes());
+    }
+    if late {
+        pairing.keys().expect();
+    }
+    let (client, server) = (Address::v4(0x0a00_0001, 50_000), Address::v4(0x0a00_0002, 443));
+    let (key, side) = FlowKey::new(client, server, 0);
+    let c = Connection { key, id: 1, opener: Some(side), opened: Timestamp(0) };
+    let mut talk = pairing.open(&c);
+    let (mut at, mut number, mut came) = ([0_u64; 2], 0, 0);
+    let pieces: Vec<(Party, &[u8])> =
+        wire.iter().flat_map(|(from, bytes)| bytes.chunks(size).map(|piece| (*from, piece))).collect();
+    for (n, (from, piece)) in pieces.iter().enumerate() {
+        if late && n == pieces.len() * 2 / 3 {
+            pairing.keys().text(keys.unwrap_or_default().as_bytes());
+        }
+        let (this, peer) = (*from as usize, 1 - *from as usize);
+        let sender = if *from == Party::Client { side } else { side.peer() };
+        let offset = at[this];
+        at[this] += piece.len() as u64;
+        if lost.contains(&number) {
+            let gap = Gap { offset, len: piece.len() as u64, why: Missing::Gap };
+            pairing.gap(&c, &mut talk, sender, gap);
+        } else {
+            came += piece.len() as u64;
+            let ts = Timestamp(n as u64 * 1000);
+            pairing.data(&c, &mut talk, sender, Chunk { ts, offset, acked: Some(at[peer]), bytes: piece });
+        }
+        number += 1;
+    }
+    pairing.close(&c, talk, Close::CaptureEnd, Timestamp(1 << 40));
+    (pairing, came)
+}
+
+fn session(suite: SupportedCipherSuite) -> (Wire, String) {
+    let pair = Pair::new(suite, "http/1.1");
+    let said = said();
+    let borrowed: Vec<_> = said.iter().map(|(party, text)| (*party, &text[..])).collect();
+    let wire = pair.talk(b"", &borrowed, false);
+    (wire, pair.keys())
+}
+
+#[test]
+fn decrypted_exchanges_are_those_of_the_clear_text() {
+    for suite in SUITES {
+        let (wire, keys) = session(suite);
+        for late in [false, true] {
+            let (pairing, came) = play(&wire, Some(&keys), 1448, &[], late);
+            assert_eq!(pairing.observer.exchanges, whole(), "{suite:?}, late: {late}");
+            assert_eq!(pairing.ledger.accounted(), came);
+            assert!(pairing.ledger.get(Bucket::Decrypted) > 100_000);
+            let told = &pairing.observer.told;
+            assert_eq!(told.first().map(|t| (t.0, t.1.as_deref())), Some((TlsStage::Begun, Some("tls.example"))));
+            assert_eq!(told.last().map(|t| (t.0, t.2)), Some((TlsStage::Over, true)));
+            assert_eq!(told.iter().map(|t| t.3).sum::<u64>(), came);
+            assert_eq!((pairing.tls_held, pairing.tls_sessions, pairing.buffered()), (0, 0, 0));
+        }
+    }
+}
+
+#[test]
+fn without_keys_nothing_is_read_and_all_is_counted() {
+    for (expect, bucket) in [(false, Bucket::Tls), (true, Bucket::TlsNoKeys)] {
+        let (wire, _) = session(SUITES[0]);
+        let (pairing, came) = play(&wire, None, 1448, &[], expect);
+        assert!(pairing.observer.exchanges.is_empty());
+        assert_eq!(pairing.ledger.accounted(), came);
+        assert!(pairing.ledger.get(bucket) > 100_000);
+        assert_eq!(pairing.oddities.get(Oddity::TlsKeyMissing), u64::from(expect));
+        assert_eq!(pairing.tls_held, 0);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// Segmentation invariance.
+    #[test]
+    fn cutting_changes_nothing(suite in 0usize..3, size in 1usize..5000) {
+        let (wire, keys) = session(SUITES[suite]);
+        let (pairing, came) = play(&wire, Some(&keys), size.max(20), &[], false);
+        prop_assert_eq!(&pairing.observer.exchanges, &whole());
+        prop_assert_eq!(pairing.ledger.accounted(), came);
+    }
+
+    /// Loss monotonicity: what is lost takes exchanges away or makes them partial, and never makes one or pairs wrongly.
+    #[test]
+    fn loss_invents_nothing(suite in 0usize..3, size in 600usize..3000, lost in proptest::collection::vec(0usize..160, 1..6)) {
+        let (wire, keys) = session(SUITES[suite]);
+        let (pairing, came) = play(&wire, Some(&keys), size, &lost, false);
+        prop_assert_eq!(pairing.ledger.accounted(), came);
+        let whole = whole();
+        let mut targets = Vec::new();
+        for (target, status, partial, size) in &pairing.observer.exchanges {
+            let truth = whole.iter().find(|w| w.0 == *target);
+            prop_assert!(truth.is_some(), "{} was never asked", target);
+            let truth = truth.unwrap();
+            prop_assert!(status.is_none() || *status == truth.1, "{target}: {status:?}");
+            prop_assert!(!partial.is_whole() || *size == truth.3, "{target}: {size}");
+            targets.push(target.clone());
+        }
+        targets.sort();
+        targets.dedup();
+        prop_assert_eq!(targets.len(), pairing.observer.exchanges.len(), "each once");
+    }
+}
