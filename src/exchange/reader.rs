@@ -763,8 +763,8 @@ impl<O: Observer> Pairing<O> {
     /// The end of a direction.
     pub(super) fn process_end(&mut self, c: &Connection, t: &mut Talk, side: Side, how: End, ts: Timestamp) {
         if t.kind == Kind::Tls {
-            t.half(side).phase = Phase::Ended;
-            return self.tls_end(c, t, side, how, ts);
+            self.tls_end(c, t, side, how, ts);
+            return self.direction_ends(c, t, side, how == End::Fin);
         }
         if t.kind == Kind::Http2 {
             t.half(side).phase = Phase::Ended;
@@ -795,7 +795,7 @@ impl<O: Observer> Pairing<O> {
     /// The connection is gone.
     pub(super) fn process_close(&mut self, c: &Connection, t: &mut Talk, last: Timestamp) {
         if t.kind == Kind::Tls {
-            return self.tls_close(c, t, last);
+            self.tls_close(c, t, last);
         }
         if t.kind == Kind::Http2 {
             return self.http2_close(c, t);

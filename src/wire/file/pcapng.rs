@@ -283,7 +283,6 @@ fn other<R: Read>(
         INTERFACE => AROUND + 8,
         PACKET => AROUND + 20,
         SIMPLE_PACKET => AROUND + 4,
-        DECRYPTION_SECRETS => AROUND + 8,
         _ => AROUND,
     };
     let read = least > AROUND;
@@ -337,12 +336,10 @@ fn other<R: Read>(
             let len = (wire_len.min(snaplen) as usize).min(block - AROUND - 4);
             Located { ts: last, link: interface.link, from: 12, len, wire_len, record: block }
         }
-        DECRYPTION_SECRETS => {
-            section.secrets(bytes);
-            window.consume(block);
-            return Ok(None);
-        }
         _ => {
+            if kind == DECRYPTION_SECRETS && block >= AROUND + 8 {
+                section.secrets(bytes);
+            }
             window.consume(block);
             return Ok(None);
         }
