@@ -31,7 +31,7 @@ pub enum Part {
 
 impl Route {
     /// The same route as segments are observed: those that are more than one thing taken apart
-    /// (see [`glue`](crate::observe::glue)).
+    /// (see [`glue`]).
     pub(super) fn unglued(&self) -> Self {
         let count = self.segments.len();
         let segments = self.segments.iter().cloned().enumerate().flat_map(|(at, part)| unglue(part, at + 1 == count));

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::child::Child;
 use super::evidence::Evidence;
-use super::forest::Model;
+use super::forest::{Model, ROW};
 use super::place::{First, Host, Parent, Place};
 
 /// What features are made of.
@@ -19,17 +19,42 @@ pub(super) struct Source<'a> {
 }
 
 /// A row while it is filled.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Row {
-    pub(super) values: Vec<f32>,
-    pub(super) names: Vec<&'static str>,
+    values: [f32; ROW],
+    filled: usize,
+    /// Names of the values, where they are asked for.
+    names: Option<Vec<&'static str>>,
 }
 
 impl Row {
+    fn new(named: bool) -> Self {
+        Self { values: [0.0; ROW], filled: 0, names: named.then(Vec::new) }
+    }
+
     #[inline]
     fn put(&mut self, name: &'static str, value: f32) {
-        self.names.push(name);
-        self.values.push(value);
+        if let Some(place) = self.values.get_mut(self.filled) {
+            *place = value;
+            self.filled += 1;
+        }
+        if let Some(names) = &mut self.names {
+            names.push(name);
+        }
+    }
+
+    /// The values, and zeros behind them.
+    pub(super) fn values(&self) -> &[f32; ROW] {
+        &self.values
+    }
+
+    /// The values alone.
+    pub(super) fn filled(&self) -> &[f32] {
+        &self.values[..self.filled]
+    }
+
+    pub(super) fn names(&self) -> &[&'static str] {
+        self.names.as_deref().unwrap_or_default()
     }
 
     fn flag(&mut self, name: &'static str, value: bool) {
@@ -196,12 +221,12 @@ pub(super) fn rows(
     place: &Place,
     children: &[Child],
     value: Option<&Child>,
-    first: Option<(&First, &[f32])>,
+    named: bool,
 ) -> Vec<Row> {
     let siblings = Siblings::new(source, children);
     let mut rows = Vec::with_capacity(children.len());
     for (i, child) in children.iter().enumerate() {
-        let mut row = Row::default();
+        let mut row = Row::new(named);
         of_text(&mut row, &siblings, child);
         of_place(&mut row, source, place, &siblings, children, value);
         of_counts(&mut row, place, &siblings, child);
@@ -210,12 +235,16 @@ pub(super) fn rows(
         of_parent(&mut row, source, place);
         of_host(&mut row, source, &siblings, child);
         of_vocabulary(&mut row, source, place, &siblings, i, child);
-        if let Some((first, thoughts)) = first {
-            of_first(&mut row, first, thoughts, place, children, i);
-        }
         rows.push(row);
     }
     rows
+}
+
+/// Adds what the second pass also knows: what the first thought of the same words, here and elsewhere.
+pub(super) fn add_first(rows: &mut [Row], first: &First, thoughts: &[f32], place: &Place, children: &[Child]) {
+    for (i, row) in rows.iter_mut().enumerate() {
+        of_first(row, first, thoughts, place, children, i);
+    }
 }
 
 fn of_text(row: &mut Row, siblings: &Siblings, child: &Child) {

@@ -20,19 +20,28 @@ pub(super) struct Model {
     words: Vec<(u32, [u8; 3])>,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Nodes and leaves that a tree may have. A power of two, so that a number within it needs no check.
+const TREE: usize = 32;
+
+/// Features that a row may have: as many as a byte can tell apart.
+pub(super) const ROW: usize = 256;
+
+/// Marks the number of a leaf.
+const LEAF: u8 = 0x80;
+
+#[derive(Clone, Copy, Debug, Default)]
 struct Node {
-    feature: u8,
     threshold: f32,
-    /// Next node, or, negative, a leaf.
-    below: i8,
-    above: i8,
+    feature: u8,
+    /// Next node, or, with [`LEAF`], a leaf.
+    below: u8,
+    above: u8,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Tree {
-    nodes: Vec<Node>,
-    leaves: Vec<f32>,
+    nodes: [Node; TREE],
+    leaves: [f32; TREE],
 }
 
 /// Trees whose leaves add up to a log-odds.
@@ -41,18 +50,19 @@ pub(super) struct Forest(Vec<Tree>);
 
 impl Forest {
     /// How likely is it a value?
-    pub(super) fn judge(&self, row: &[f32]) -> f32 {
+    pub(super) fn judge(&self, row: &[f32; ROW]) -> f32 {
         let mut odds = 0.0;
         for tree in &self.0 {
-            let mut at = 0i8;
-            // A tree of one leaf has no nodes; no way is longer than there are nodes.
-            for _ in 0..tree.nodes.len() {
-                let Some(node) = usize::try_from(at).ok().and_then(|at| tree.nodes.get(at)) else { break };
-                let value = row.get(node.feature as usize).copied().unwrap_or_default();
-                at = if value <= node.threshold { node.below } else { node.above };
+            let mut at = 0;
+            // No way is longer than there are nodes.
+            for _ in 0..TREE {
+                let node = tree.nodes[usize::from(at) % TREE];
+                at = if row[usize::from(node.feature)] <= node.threshold { node.below } else { node.above };
+                if at & LEAF != 0 {
+                    break;
+                }
             }
-            let leaf = if tree.nodes.is_empty() { 0 } else { usize::try_from(!at).unwrap_or_default() };
-            odds += tree.leaves.get(leaf).copied().unwrap_or_default();
+            odds += tree.leaves[usize::from(at) % TREE];
         }
         1.0 / (1.0 + (-odds).exp())
     }
@@ -112,15 +122,20 @@ impl Reader<'_> {
 
     fn tree(&mut self) -> Option<Tree> {
         let [count] = self.take()?;
-        let node = |r: &mut Self| {
-            let [feature] = r.take()?;
-            let threshold = r.f32()?;
-            let [below, above] = r.take()?.map(|b| i8::from_le_bytes([b]));
-            Some(Node { feature, threshold, below, above })
-        };
-        let nodes = (0..count).map(|_| node(self)).collect::<Option<Vec<_>>>()?;
-        let leaves = (0..=count).map(|_| self.f32()).collect::<Option<_>>()?;
-        Some(Tree { nodes, leaves })
+        let count = usize::from(count);
+        // In the file a leaf is the complement of its number. A tree of one leaf has no nodes: here, one that always leads to it.
+        let mut tree =
+            Tree { nodes: [Node { below: LEAF, above: LEAF, ..Node::default() }; TREE], leaves: [0.0; TREE] };
+        for node in tree.nodes.get_mut(..count)? {
+            let [feature] = self.take()?;
+            let threshold = self.f32()?;
+            let [below, above] = self.take()?.map(|b: u8| if b & LEAF != 0 { LEAF | !b } else { b });
+            *node = Node { threshold, feature, below, above };
+        }
+        for leaf in tree.leaves.get_mut(..=count)? {
+            *leaf = self.f32()?;
+        }
+        Some(tree)
     }
 }
 

@@ -89,15 +89,16 @@ impl<'a> Judge<'a> {
             return Vec::new();
         }
         let model = self.source.model;
-        let rows = features::rows(&self.source, place, children, value, None);
-        let thoughts: Vec<f32> = rows.iter().map(|row| model.first.judge(&row.values)).collect();
+        let mut rows = features::rows(&self.source, place, children, value, self.teacher.is_some());
+        let thoughts: Vec<f32> = rows.iter().map(|row| model.first.judge(row.values())).collect();
+        if self.second {
+            features::add_first(&mut rows, &self.first, &thoughts, place, children);
+        }
         if self.teacher.is_some() {
-            let first = Some((&self.first, &thoughts[..])).filter(|_| self.second);
-            return self.learn_from(children, features::rows(&self.source, place, children, value, first));
+            return self.learn_from(children, rows);
         }
         let mut verdicts = if self.second {
-            let rows = features::rows(&self.source, place, children, value, Some((&self.first, &thoughts)));
-            rows.iter().map(|row: &Row| model.second.judge(&row.values)).collect()
+            rows.iter().map(|row| model.second.judge(row.values())).collect()
         } else {
             self.first.note(place, children.iter().map(|c| c.token).zip(thoughts.iter().copied()).collect());
             thoughts
@@ -108,9 +109,9 @@ impl<'a> Judge<'a> {
 
     fn learn_from(&mut self, children: &[Child], rows: Vec<Row>) -> Vec<f32> {
         if let Some(row) = rows.first() {
-            self.names.clone_from(&row.names);
+            self.names = row.names().to_vec();
         }
-        let words: Vec<_> = children.iter().zip(rows).map(|(c, row)| (&c.nodes[..], row.values)).collect();
+        let words: Vec<_> = children.iter().zip(rows).map(|(c, row)| (&c.nodes[..], row.filled().to_vec())).collect();
         self.teacher.as_mut().map(|teacher| teacher.teach(&words)).unwrap_or_default()
     }
 

@@ -125,12 +125,18 @@ pub(super) fn hash(seed: u64, text: &[u8]) -> u64 {
         let wide = u128::from(h ^ w) * u128::from(K);
         (wide as u64) ^ (wide >> 64) as u64
     };
-    let (words, tail) = text.as_chunks::<8>();
     let mut h = seed.wrapping_mul(K) ^ text.len() as u64;
-    for word in words {
+    for word in text.as_chunks::<8>().0 {
         h = mix(h, u64::from_le_bytes(*word));
     }
-    let last = tail.iter().rev().fold(0, |w, b| w << 8 | u64::from(*b));
+    // What is left is read together with what comes before it: one step, not one for each byte.
+    let last = match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (None, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*last)) << 32 | u64::from(u32::from_le_bytes(*first))
+        }
+        _ => text.iter().fold(0, |w, b| w << 8 | u64::from(*b)),
+    };
     mix(mix(h, last), K)
 }
 
