@@ -40,6 +40,10 @@ fn hard_case_01_special_words_beside_identifiers_stay() {
     asks.extend(vec![ask("/users/me", 200); 30]);
     asks.extend(vec![ask("/users/settings", 200); 5]);
     assert_eq!(templates(&asks), ["/users/me", "/users/settings", "/users/{userId}"]);
+    // Also where they are asked for once.
+    let mut asks: Vec<_> = ids(250).map(|i| ask(format!("/users/{i}"), 200)).collect();
+    asks.push(ask("/users/me", 200));
+    assert_eq!(templates(&asks), ["/users/me", "/users/{userId}"]);
 }
 
 #[test]

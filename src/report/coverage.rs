@@ -57,11 +57,14 @@ impl Coverage {
     pub fn of(ledger: &Ledger) -> Self {
         let order = [
             (Bucket::Http, Sight::Read),
+            (Bucket::Decrypted, Sight::Read),
             (Bucket::Framing, Sight::Overhead),
+            (Bucket::TlsControl, Sight::Overhead),
             (Bucket::Duplicate, Sight::Overhead),
             (Bucket::NotTcp, Sight::Other),
             (Bucket::Udp, Sight::Other),
             (Bucket::OtherTcp, Sight::Other),
+            (Bucket::DecryptedOther, Sight::Other),
             (Bucket::Ssh, Sight::Other),
             (Bucket::Mail, Sight::Other),
             (Bucket::Ftp, Sight::Other),
@@ -86,9 +89,11 @@ impl Coverage {
             (Bucket::Syslog, Sight::Other),
             (Bucket::Realtime, Sight::Other),
             (Bucket::Tls, Sight::Opaque),
+            (Bucket::TlsNoKeys, Sight::Opaque),
             (Bucket::Quic, Sight::Opaque),
             (Bucket::OneSided, Sight::Lost),
             (Bucket::AfterGap, Sight::Lost),
+            (Bucket::TlsAfterGap, Sight::Lost),
             (Bucket::OverLimit, Sight::Lost),
             (Bucket::Tunnel, Sight::Lost),
             (Bucket::Undecodable, Sight::Lost),
@@ -145,11 +150,18 @@ fn blind(ledger: &Ledger) -> Vec<String> {
     let mut out = Vec::new();
     if ledger.captured == 0 {
         out.push("Nothing was captured: no packet came, or the filter let none through.".to_owned());
-    } else if ledger.get(Bucket::Http) == 0 {
-        out.push("No HTTP/1 was found in what was captured.".to_owned());
+    } else if ledger.get(Bucket::Http) + ledger.get(Bucket::Decrypted) == 0 {
+        out.push("No HTTP was found in what was captured.".to_owned());
     }
     if ledger.get(Bucket::Tls) > 0 {
         out.push(format!("{} is TLS: what is called inside of it is not in this inventory.", share(Bucket::Tls)));
+    }
+    if ledger.get(Bucket::TlsNoKeys) > 0 {
+        out.push(format!(
+            "{} is TLS for which the key log has no keys, or had them too late: what is called inside of it is not in this \
+             inventory.",
+            share(Bucket::TlsNoKeys)
+        ));
     }
     if ledger.get(Bucket::Quic) > 0 {
         out.push(format!(

@@ -67,8 +67,15 @@ fn traffic(speech: Speech, most: usize) -> Vec<Frame> {
             ),
             Speech::Tls => {
                 let record =
-                    |kind: u8, size: usize| [&[kind, 3, 3], &(size as u16).to_be_bytes()[..], &vec![9; size]].concat();
-                (record(22, 300), [record(22, 900), record(23, 14_000), record(23, 14_000)].concat())
+                    |kind: u8, body: &[u8]| [&[kind, 3, 3], &(body.len() as u16).to_be_bytes()[..], body].concat();
+                // A hello: version, random, no session; one suite, no compression.
+                let hello = |kind: u8, rest: &[u8]| {
+                    let body = [&[3, 3][..], &[9; 32], &[0], rest].concat();
+                    record(22, &[&[kind, 0, 0, body.len() as u8][..], &body].concat())
+                };
+                let data = record(23, &[9; 14_000]);
+                let client = [hello(1, &[0, 2, 0x13, 1, 1, 0]), record(23, &[9; 200])].concat();
+                (client, [hello(2, &[0x13, 1, 0]), data.clone(), data].concat())
             }
             Speech::Redis => (b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n".to_vec(), format!("$30000\r\n{body}\r\n").into_bytes()),
         };

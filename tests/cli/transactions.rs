@@ -120,9 +120,12 @@ fn a_gap_in_a_body_is_a_reason() {
 #[test]
 fn takes_standard_input_filters_and_a_key_log() {
     let sandbox = Sandbox::new();
-    let ran = sandbox.pipe(&["transactions", "-", "--keylog", "keys.log", "host", "10.0.0.3"], &shop().pcap()).exits(0);
+    let asked = ["transactions", "-", "--keylog", "keys.log", "host", "10.0.0.3"];
+    let ran = sandbox.pipe(&asked, &shop().pcap()).exits(2);
+    assert!(ran.err.contains("keys.log"), "{}", ran.err);
+    sandbox.file("keys.log", "# no secret yet\n");
+    let ran = sandbox.pipe(&asked, &shop().pcap()).exits(0);
     assert_eq!(ran.lines().len(), 4);
-    assert!(ran.err.contains("--keylog"), "{}", ran.err);
 }
 
 #[test]

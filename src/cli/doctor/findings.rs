@@ -246,7 +246,9 @@ fn content(e: &Evidence, out: &mut Vec<Finding>) {
             remedy: "Capture on an Ethernet interface, or with `-i any`.",
         });
     }
-    let (http, opaque) = (e.ledger.get(Bucket::Http), e.ledger.get(Bucket::Tls) + e.ledger.get(Bucket::Quic));
+    let sum = |buckets: &[Bucket]| buckets.iter().map(|b| e.ledger.get(*b)).sum::<u64>();
+    let http = sum(&[Bucket::Http, Bucket::Decrypted]);
+    let opaque = sum(&[Bucket::Tls, Bucket::TlsNoKeys, Bucket::Quic]);
     let all = payload(&e.ledger);
     if all > 0 && opaque * 20 >= all * 19 {
         out.push(Finding {

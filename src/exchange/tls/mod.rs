@@ -303,7 +303,8 @@ impl<O: Observer> Pairing<O> {
             let step = session.step(party, rest, &self.keys, &mut plain);
             match step {
                 Step::More(skipped) => {
-                    self.ledger.add(Bucket::TlsAfterGap, skipped as u64);
+                    let bucket = self.tls_why(session);
+                    self.ledger.add(bucket, skipped as u64);
                     break;
                 }
                 Step::Wait(used) => {
@@ -323,7 +324,8 @@ impl<O: Observer> Pairing<O> {
                     let end = chunk.offset + (chunk.bytes.len() - rest.len()) as u64 - session.unread(party) as u64;
                     l.decrypted |= session.decrypted();
                     let bucket = if l.decrypted { Bucket::TlsControl } else { Bucket::Tls };
-                    self.ledger.add(Bucket::TlsAfterGap, piece.skipped as u64);
+                    let given_up = self.tls_why(session);
+                    self.ledger.add(given_up, piece.skipped as u64);
                     match piece.what {
                         What::Control => self.ledger.add(bucket, piece.size as u64),
                         What::Opaque => {

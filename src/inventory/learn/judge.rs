@@ -39,6 +39,8 @@ const VERSIONS: usize = 6;
 /// Words in a collection that have something below, and resources that they have in common, from which on they are members.
 const MEMBERS: usize = 4;
 const COMMON: usize = 3;
+/// Words that may stand beside identifiers and mean themselves.
+const THEMSELVES: usize = 16;
 /// Names of APIs that may stand side by side.
 const NAMES: usize = 64;
 
@@ -142,6 +144,11 @@ impl<'a> Judge<'a> {
             if marked || ((day || version) && child.height > 0) {
                 *verdict = verdict.min(LITERAL);
             }
+        }
+        // `me` and `search` beside identifiers that do not look like words, however rarely they are asked for.
+        if value.is_some() && children.len() <= THEMSELVES {
+            let own = children.iter().zip(verdicts.iter_mut()).filter(|(c, _)| means_itself(&c.text));
+            own.for_each(|(_, verdict)| *verdict = verdict.min(LITERAL));
         }
         // What stands before a version, and nothing else, is the name of an API.
         if place.parameters == 0 && place.depth <= 2 {
