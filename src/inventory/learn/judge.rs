@@ -39,8 +39,9 @@ const VERSIONS: usize = 6;
 /// Words in a collection that have something below, and resources that they have in common, from which on they are members.
 const MEMBERS: usize = 4;
 const COMMON: usize = 3;
-/// Words that may stand beside identifiers and mean themselves.
-const THEMSELVES: usize = 16;
+/// Those of them that no identifier is, and the words among which they may stand.
+const NEVER_VALUES: [&str; 4] = ["me", "self", "mine", "search"];
+const AMONG: usize = 16;
 /// Names of APIs that may stand side by side.
 const NAMES: usize = 64;
 
@@ -146,8 +147,8 @@ impl<'a> Judge<'a> {
             }
         }
         // `me` and `search` beside identifiers that do not look like words, however rarely they are asked for.
-        if value.is_some() && children.len() <= THEMSELVES {
-            let own = children.iter().zip(verdicts.iter_mut()).filter(|(c, _)| means_itself(&c.text));
+        if value.is_some() && children.len() <= AMONG {
+            let own = children.iter().zip(verdicts.iter_mut()).filter(|(c, _)| NEVER_VALUES.contains(&&*c.text));
             own.for_each(|(_, verdict)| *verdict = verdict.min(LITERAL));
         }
         // What stands before a version, and nothing else, is the name of an API.
