@@ -30,7 +30,8 @@ Examples:
 
 /// shadowtap finds the APIs that nobody documented: it listens on a mirror (SPAN) port or reads captures, reassembles
 /// TCP, reads HTTP, folds what is called into path templates, and holds them against your OpenAPI documents. It sends
-/// nothing and changes nothing. This version reads HTTP/1; what it cannot read (TLS, HTTP/2, tunnels) is counted and shown.
+/// nothing and changes nothing. It reads HTTP/1 and HTTP/2, in tunnels too, and inside TLS where it is given keys; what it
+/// cannot read is counted and shown.
 #[derive(Debug, Parser)]
 #[command(name = "shadowtap", version, about = "Finds the APIs that nobody documented, from network traffic", long_about,
     after_help = EXAMPLES, after_long_help = format!("{EXAMPLES}\n\n{EXIT_CODES}"), max_term_width = 110,
