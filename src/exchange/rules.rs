@@ -312,7 +312,6 @@ impl<O: Observer> Pairing<O> {
     #[cold]
     fn orphan(&mut self, site: Site<'_>, t: &mut Talk, head: &ResponseHead<'_>, facts: &Facts) -> After {
         let Site { connection: c, side, at, .. } = site;
-        self.oddities.bump(Oddity::RequestMissing);
         // A hole among the requests is what it answers, if there is one in front.
         if let Some(front) = t.queue.front() {
             let hole = self.table.get_mut(front);
@@ -327,18 +326,31 @@ impl<O: Observer> Pairing<O> {
                 }
             }
         }
-        let mut exchange = Exchange::new(at.ts);
-        exchange.request_done = true;
-        exchange.answered_at = Some(at.ts);
-        exchange.partial.add(Partial::NO_REQUEST);
-        let sides = Sides { client: c.end(side.peer()), server: c.end(side), secure: t.secure };
-        exchange.request = Some(self.observer.orphan(c, sides, head));
-        t.half(side).current = self.table.insert(exchange);
+        t.half(side).current = self.open_orphan(c, side, t.secure, at.ts, head);
         t.half(side).doubt = true;
         if head.status == 101 {
             return After::Switched;
         }
         After::Body(response_framing(head.status, facts))
+    }
+
+    /// Begins the exchange of a response, by the end `server`, whose request is not in the capture. Gives its number.
+    pub(super) fn open_orphan(
+        &mut self,
+        c: &Connection,
+        server: Side,
+        secure: bool,
+        ts: Timestamp,
+        head: &ResponseHead<'_>,
+    ) -> u32 {
+        self.oddities.bump(Oddity::RequestMissing);
+        let mut exchange = Exchange::new(ts);
+        exchange.request_done = true;
+        exchange.answered_at = Some(ts);
+        exchange.partial.add(Partial::NO_REQUEST);
+        let sides = Sides { client: c.end(server.peer()), server: c.end(server), secure };
+        exchange.request = Some(self.observer.orphan(c, sides, head));
+        self.table.insert(exchange)
     }
 
     /// A response behind a hole answers none of the requests that could be meant: their responses were in the hole, or
@@ -410,16 +422,26 @@ impl<O: Observer> Pairing<O> {
 
     #[cold]
     fn decode(&mut self, t: &mut Talk, side: Side, fields: Fields<'_>) {
+        if let Some(decoder) = self.decoder(fields) {
+            t.half(side).decoder = Some(decoder);
+        }
+    }
+
+    /// A decoder for a body under these fields, counted, unless that is not to be had. Whoever drops it counts it back.
+    pub(super) fn decoder(&mut self, fields: Fields<'_>) -> Option<Box<Decoder>> {
         if self.decoders >= self.limits.body_decoders {
             self.oddities.bump(Oddity::BodyLimit);
-            return;
+            return None;
         }
         match Decoder::new(fields.all("content-encoding"), &self.limits) {
             Ok(decoder) => {
                 self.decoders += 1;
-                t.half(side).decoder = Some(Box::new(decoder));
+                Some(Box::new(decoder))
             }
-            Err(oddity) => self.oddities.bump(oddity),
+            Err(oddity) => {
+                self.oddities.bump(oddity);
+                None
+            }
         }
     }
 

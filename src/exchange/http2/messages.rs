@@ -11,7 +11,6 @@ use super::super::talk::Talk;
 use super::Links;
 use super::streams::Stream;
 use crate::base::{Missing, Oddity, Side, Timestamp};
-use crate::proto::body::Decoder;
 use crate::proto::grpc::{self, Messages};
 use crate::proto::hpack::Bounds;
 use crate::proto::http2::{Parts, parts};
@@ -289,15 +288,8 @@ impl<O: Observer> Pairing<O> {
         parts: &Parts<'_>,
         fields: Fields<'_>,
     ) {
-        self.oddities.bump(Oddity::RequestMissing);
-        let mut exchange = Exchange::new(message.ts);
-        exchange.request_done = true;
-        exchange.answered_at = Some(message.ts);
-        exchange.partial.add(Partial::NO_REQUEST);
-        let sides = Sides { client: c.end(side.peer()), server: c.end(side), secure: t.secure };
         let head = head(parts.status.unwrap_or_default(), message, parts, fields);
-        exchange.request = Some(self.observer.orphan(c, sides, &head));
-        let number = self.table.insert(exchange);
+        let number = self.open_orphan(c, side, t.secure, message.ts, &head);
         self.make_room(c, links);
         let full = links.streams.len() >= self.limits.http2_streams;
         links.streams.found(Stream { headed: true, status: true, ..Stream::new(message.stream, number) });
@@ -316,23 +308,6 @@ impl<O: Observer> Pairing<O> {
             && let Some(request) = &mut self.table.get_mut(stream.exchange).request
         {
             self.observer.trailers(request, response, fields);
-        }
-    }
-
-    fn decoder(&mut self, fields: Fields<'_>) -> Option<Box<Decoder>> {
-        if self.decoders >= self.limits.body_decoders {
-            self.oddities.bump(Oddity::BodyLimit);
-            return None;
-        }
-        match Decoder::new(fields.all("content-encoding"), &self.limits) {
-            Ok(decoder) => {
-                self.decoders += 1;
-                Some(Box::new(decoder))
-            }
-            Err(oddity) => {
-                self.oddities.bump(oddity);
-                None
-            }
         }
     }
 

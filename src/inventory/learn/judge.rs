@@ -22,6 +22,11 @@ const SELF_WORDS: [&str; 40] = [
     "register", "recent", "mine", "filter", "suggest", "_search",
 ];
 
+/// Those of them that no identifier is.
+const NEVER_VALUES: [&str; 4] = ["me", "self", "mine", "search"];
+/// Words at a place among which these are still believed.
+const AMONG: usize = 16;
+
 /// Forms of an answer: side by side they are values of one parameter.
 pub(super) const FORMATS: [&str; 12] =
     ["json", "xml", "csv", "yaml", "yml", "html", "txt", "rss", "atom", "jsonp", "tsv", "geojson"];
@@ -39,9 +44,6 @@ const VERSIONS: usize = 6;
 /// Words in a collection that have something below, and resources that they have in common, from which on they are members.
 const MEMBERS: usize = 4;
 const COMMON: usize = 3;
-/// Those of them that no identifier is, and the words among which they may stand.
-const NEVER_VALUES: [&str; 4] = ["me", "self", "mine", "search"];
-const AMONG: usize = 16;
 /// Names of APIs that may stand side by side.
 const NAMES: usize = 64;
 

@@ -176,11 +176,6 @@ impl Session {
         self.half(from).phase == Phase::Blind
     }
 
-    /// Is its handshake over, as far as it can be read?
-    pub fn is_settled(&self) -> bool {
-        self.halves.iter().all(|half| half.phase >= Phase::Data)
-    }
-
     /// No key is waited for any more.
     pub fn give_up(&mut self) {
         self.given_up = true;
