@@ -251,7 +251,8 @@ fn truth(segments: &[Segment]) -> BTreeMap<String, Seen> {
     play(segments, |_| true, || None).0.into_iter().map(|s| (s.request.clone(), s)).collect()
 }
 
-fn config() -> ProptestConfig {
+/// The cases of all properties of this floor.
+pub(super) fn config() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if matches!(config.rng_seed, RngSeed::Random) {
         config.rng_seed = RngSeed::Fixed(1);

@@ -97,7 +97,7 @@ impl<O: Observer> Pairing<O> {
             let latest = chunk.acked.unwrap_or(UNKNOWN);
             let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous, latest };
             if t.kind == Kind::Http2 {
-                self.http2(c, t, side, rest, chunk.ts);
+                self.http2(c, t, side, Chunk { ts: chunk.ts, offset, acked: chunk.acked, bytes: rest });
                 return;
             }
             if t.kind == Kind::WebSocket {
@@ -202,7 +202,7 @@ impl<O: Observer> Pairing<O> {
             }
             First::Http2 => {
                 t.half(side).straddle = straddle;
-                self.begins_http2(c, t, side, rest, at.ts);
+                self.begins_http2(c, t, side, Chunk { ts: at.ts, offset: at.offset, acked: at.acked, bytes: rest });
                 rest.len()
             }
             First::Tls => {

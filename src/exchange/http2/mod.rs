@@ -2,7 +2,8 @@
 //!
 //! Takes the bytes and holes of both directions, in causal order, whatever carried them; gives each stream's request with
 //! its response to the [`Observer`]. Streams name themselves, so that what was lost never shifts what answers what.
-//! Behind a hole that hid where a frame begins a direction reads nothing until a chain of frames proves its place; the
+//! Behind a hole that hid where a frame begins a direction reads nothing until its place is proven: by a chain of frames, or
+//! because its sender, who had sent all and had the answer to all, begins anew. The
 //! header table is unknown from then on, and what it hides is told as hidden, never guessed. Bounded: streams of a
 //! connection, bytes of header tables and blocks of all connections.
 //!
@@ -22,12 +23,12 @@ use std::collections::VecDeque;
 
 use super::observer::{Observer, Partial};
 use super::pairing::Pairing;
-use super::talk::{Kind, Phase, Talk};
+use super::talk::{Kind, Phase, Straddle, Talk};
 use crate::base::{Bucket, Missing, Oddity, Side, Timestamp};
 use crate::proto::hpack;
 use crate::proto::http2::{self, Event, FRAME_SIZE, Found, Reader, Search, Setting, Skipped, settings};
 use crate::proto::probe::Start;
-use crate::stream::{Connection, Gap};
+use crate::stream::{Chunk, Connection, Gap};
 use streams::{Stream, Streams};
 
 /// SETTINGS that wait for their acknowledgement. Real ends wait for one or two.
@@ -50,6 +51,7 @@ pub(super) struct Http2 {
     readers: [Reader; 2],
     modes: [Mode; 2],
     links: Links,
+    pauses: [Pause; 2],
     /// The client's preface was seen.
     prefaced: bool,
     /// Bytes it took of those that all connections together may take.
@@ -68,6 +70,16 @@ struct Links {
     pending: [VecDeque<Option<u32>>; 2],
     /// When the last bytes came.
     now: Timestamp,
+}
+
+/// The last place where all that a side had sent had been received, and what the other side sent then. If the side goes on
+/// at just this place after it received that, it had paused in between.
+#[derive(Clone, Copy, Debug)]
+struct Pause {
+    /// In the side's direction.
+    at: u64,
+    /// In the other direction: the end of the first bytes sent after all before [`Pause::at`] was received.
+    answered: u64,
 }
 
 /// What is known of a direction when HTTP/2 is recognised.
@@ -90,6 +102,26 @@ impl Http2 {
             + self.links.hpack.iter().map(hpack::Decoder::held).sum::<usize>();
         let proving = |mode: &Mode| if let Mode::Prove(bytes, _) = mode { bytes.capacity() } else { 0 };
         sides + self.modes.iter().map(proving).sum::<usize>()
+    }
+
+    /// Before a chunk of `side` is read: had its sender paused? Then frames that are searched for begin here.
+    #[inline]
+    fn paused(&mut self, side: Side, chunk: &Chunk<'_>) {
+        let Some(acked) = chunk.acked else { return };
+        let (own, other) = (side.index(), side.peer().index());
+        let pause = &mut self.pauses[other];
+        if pause.at != acked {
+            *pause = Pause { at: acked, answered: chunk.offset + chunk.bytes.len() as u64 };
+        }
+        let Pause { at, answered } = self.pauses[own];
+        if matches!(self.modes[own], Mode::Search(_))
+            && at == chunk.offset
+            && answered <= acked
+            && http2::begins_turn(chunk.bytes, self.links.most[own])
+        {
+            self.readers[own].resume();
+            self.modes[own] = Mode::Frames;
+        }
     }
 }
 
@@ -125,6 +157,7 @@ impl<O: Observer> Pairing<O> {
             readers: [reader(Side::Lo), reader(Side::Hi)],
             modes: from.map(mode),
             links,
+            pauses: [Pause { at: u64::MAX, answered: u64::MAX }; 2],
             prefaced: preface.is_some(),
             held: 0,
         }));
@@ -135,13 +168,20 @@ impl<O: Observer> Pairing<O> {
     /// The first bytes of `side` are HTTP/2: the client's preface, the server's (`server_preface`), or frames of a
     /// connection picked up midway. What was held back of either side is read now.
     #[cold]
-    pub(super) fn begins_http2(&mut self, c: &Connection, t: &mut Talk, side: Side, rest: &[u8], ts: Timestamp) {
+    pub(super) fn begins_http2(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
+        let rest = chunk.bytes;
         let first = t.half(side).straddle.take();
         let bytes = first.as_ref().map_or(rest, |s| s.bytes.as_slice());
         let preface = bytes.first() == Some(&b'P');
         let from_start = c.opener.is_some() || t.nested;
         let server_preface = from_start && http2::is_server_preface(bytes) == Start::Yes;
+        let second = t.half(side.peer()).straddle.take();
         let client = if preface { Some(side) } else { c.opener.or(server_preface.then_some(side.peer())) };
+        let client = client.or_else(|| {
+            let asks =
+                |of: Side, bytes| http2::bears_requests(bytes).map(|requests| if requests { of } else { of.peer() });
+            asks(side, bytes).or_else(|| second.as_ref().and_then(|s| asks(side.peer(), &s.bytes)))
+        });
         let mut from = [From::Nothing; 2];
         let beginning = preface || server_preface && client != Some(side);
         from[side.index()] = if beginning { From::Beginning } else { From::Frame };
@@ -153,17 +193,20 @@ impl<O: Observer> Pairing<O> {
         // The client's preface is expected only where its beginning is known to be.
         let expects = client.filter(|client| from[client.index()] == From::Beginning);
         self.new_http2(t, client, from, expects);
-        // What was held back of both, in the order in which it came; what is at hand came last.
-        let mut held = [(side, first), (side.peer(), t.half(side.peer()).straddle.take())];
-        held.sort_by_key(|(_, straddle)| straddle.as_ref().map(|s| s.ts));
+        // What was held back of both, in the order in which it came; what is at hand came last. Midway each may be of
+        // several chunks, and requests come before their responses.
+        let mut held = [(side, first), (side.peer(), second)];
+        let midway = !from.contains(&From::Beginning);
+        held.sort_by_key(|(of, straddle)| (midway && client == Some(of.peer()), straddle.as_ref().map(|s| s.ts)));
         for (of, straddle) in held {
             let Some(straddle) = straddle else { continue };
             let own = if of == side { rest.len() } else { 0 };
             let before = straddle.bytes.len().saturating_sub(own);
-            self.http2(c, t, of, &straddle.bytes[..before], straddle.ts);
+            let Straddle { ts, offset, acked, .. } = *straddle;
+            self.http2(c, t, of, Chunk { ts, offset, acked, bytes: &straddle.bytes[..before] });
             self.give_back(straddle);
         }
-        self.http2(c, t, side, rest, ts);
+        self.http2(c, t, side, Chunk { bytes: rest, ..chunk });
     }
 
     /// The client asked with HTTP/1, and a 101 granted HTTP/2 (RFC 7540, 3.2): the request's exchange is that of stream
@@ -180,12 +223,13 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// Bytes of one side, in order.
-    pub(super) fn http2(&mut self, c: &Connection, t: &mut Talk, side: Side, bytes: &[u8], ts: Timestamp) {
+    pub(super) fn http2(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>) {
         let Some(mut http2) = t.http2.take() else {
-            self.ledger.add(Bucket::OtherTcp, bytes.len() as u64);
+            self.ledger.add(Bucket::OtherTcp, chunk.bytes.len() as u64);
             return;
         };
-        self.frames(c, t, &mut http2, side, bytes, ts);
+        http2.paused(side, &chunk);
+        self.frames(c, t, &mut http2, side, chunk.bytes, chunk.ts);
         let over = http2.readers[side.index()].take_over();
         self.oddities.add(Oddity::Http2BlockLimit, u64::from(over));
         self.weigh(&mut http2);

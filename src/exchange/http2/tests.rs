@@ -210,6 +210,33 @@ fn hard_case_26_a_gap_in_a_body_of_known_length_is_exact() {
 }
 
 #[test]
+fn hard_case_26_a_quiet_connection_goes_on_behind_a_hole() {
+    let (mut w, mut p) = begun();
+    w.c(p.request(1, "GET", "/a", true)).s(p.response(1, "200", "a", true));
+    w.lost(CLIENT, p.request(3, "GET", "/lost", true)).s(p.response(3, "200", "lost", true));
+    // The client had its answer to all it had sent: a frame begins here.
+    w.c(p.request(5, "POST", "/b", false)).c(data(5, "text", true)).s(p.response(5, "404", "b", true));
+    w.lost(SERVER, data(5, "what", true));
+    w.c(p.request(7, "GET", "/c", true));
+    w.s([p.response(7, "500", "c", false), data(7, "text", true)].concat());
+    let seen = w.close();
+    assert_eq!(shorts(&seen), ["GET /a 200", "- 200 no_request", "POST /b 404 hidden", "GET /c 500 hidden"]);
+}
+
+#[test]
+fn a_body_behind_a_hole_is_no_turn() {
+    let (mut w, mut p) = begun();
+    let fake = Peers::default().request(9, "GET", "/evil", true);
+    w.c(p.request(1, "POST", "/a", false));
+    // The header of the frame is lost, and the client does not wait.
+    let body = data(1, [&[b'x'; 1000][..], &fake, &fake, &fake].concat(), true);
+    w.lost(CLIENT, &body[..1009]);
+    w.c(&body[1009..]);
+    w.s(p.response(1, "200", "a", true));
+    assert_eq!(w.short(), ["POST /a 200 request_gap,request_ended_early"]);
+}
+
+#[test]
 fn hard_case_26_behind_a_lost_header_block_the_table_is_unknown() {
     let (mut w, mut p) = begun();
     w.c(p.request(1, "GET", "/a", true)).s(p.response(1, "200", "a", true));

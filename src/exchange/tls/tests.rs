@@ -160,7 +160,7 @@ fn without_keys_nothing_is_read_and_all_is_counted() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Segmentation invariance.
     #[test]

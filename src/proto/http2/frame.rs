@@ -125,4 +125,15 @@ impl Header {
         let empty = self.length == 0 && self.kind == Kind::Headers;
         !self.reserved && self.is_valid() && self.flags & !flags == 0 && self.length <= longest && !empty
     }
+
+    /// May this come behind a frame, by a receiver that takes `most` bytes? As [`Header::is_plausible`], and frames of
+    /// extensions too (5.5): some browsers and servers send them.
+    pub fn may_follow(&self, most: u32) -> bool {
+        self.is_plausible(most) || self.kind == Kind::Unknown && !self.reserved && self.length <= most
+    }
+
+    /// Is it part of a header block that goes on in the next frame?
+    pub fn leaves_block_open(&self) -> bool {
+        matches!(self.kind, Kind::Headers | Kind::PushPromise | Kind::Continuation) && !self.has(END_HEADERS)
+    }
 }

@@ -2,8 +2,8 @@
 //!
 //! Takes the bytes and holes of one direction, gives what its frames say: header blocks put together, body bytes as they
 //! pass by, settings, resets. Bodies are counted down, not gathered; what has to be gathered is bounded. A hole inside a
-//! frame of known length is stepped over exactly; behind any other hole a [`Search`] looks for a chain of frames that
-//! cannot lie within a body. Never decodes a header block (see [`hpack`](super::hpack)), never relates two streams.
+//! frame of known length is stepped over exactly; behind any other hole a [`Search`] follows all chains of frames until one is
+//! left. Never decodes a header block (see [`hpack`](super::hpack)), never relates two streams.
 
 mod block;
 mod frame;
@@ -18,7 +18,7 @@ mod tests;
 
 pub use frame::{Header, Kind};
 pub use head::{Parts, parts};
-pub use preface::{ends_with_frame, is_server_preface, starts_like_frames};
+pub use preface::{bears_requests, begins_turn, ends_with_frame, is_server_preface, starts_like_frames};
 pub use reader::{Event, Reader, Skipped};
 pub use search::{Found, Search};
 pub use settings::{Setting, settings};

@@ -145,6 +145,12 @@ impl Reader {
         self.fragments = Vec::new();
     }
 
+    /// A frame begins here after all: what came before is over.
+    pub fn resume(&mut self) {
+        self.let_go();
+        (self.state, self.left) = (State::Header, 0);
+    }
+
     /// Nothing more can be read.
     pub fn is_broken(&self) -> bool {
         self.state == State::Broken

@@ -1,26 +1,41 @@
 //! Looks for the place where frames go on, behind a hole that hid it.
 //!
 //! Takes the bytes behind the hole, gives the header of a frame at which reading can go on. A body may hold anything, also
-//! frames; but what lies in a body ends with its DATA frame. So a place is taken only when a chain of plausible frames
-//! has led to it that is longer than any one frame may be: wherever the chain began, it has left the frame in which it
-//! began and has met the next one's header exactly. Bounded in what it looks at and in what it remembers; never holds
-//! bytes.
+//! frames, and a chain of such frames may by chance or malice leap from body to body. So nothing is taken for being
+//! frame-like: the true chain is found by elimination. The frame that the hole cut ends within the length of the longest
+//! frame, and there the true chain begins; all chains that begin up to there are followed, and when one alone is left, it
+//! is the true one. Bounded in what it looks at and in what it remembers; never holds bytes.
 
 use super::frame::{Header, Kind, SIZE};
 
-/// Frames in a row, however long they are.
-const CHAIN: u32 = 3;
+/// Frames that the last chain must have had: not just the one that nothing has contradicted yet.
+const FRAMES: u32 = 3;
 
 /// Chains that are followed at a time. In random bytes one header in 2^20 or so is plausible.
 const CHAINS: usize = 16;
 
 #[derive(Clone, Copy, Debug)]
 struct Chain {
-    /// Where its first frame began.
-    start: u64,
     /// Where its next header must be.
     next: u64,
     frames: u32,
+    /// The stream of a header block that its last frame leaves open.
+    block: Option<u32>,
+}
+
+impl Chain {
+    /// The chain with one more frame, where that may follow.
+    fn then(self, begin: u64, header: &Header) -> Option<Self> {
+        let expected = match self.block {
+            Some(stream) => header.kind == Kind::Continuation && header.stream == stream,
+            None => header.kind != Kind::Continuation || self.frames == 0,
+        };
+        expected.then(|| Self {
+            next: begin + SIZE as u64 + u64::from(header.length),
+            frames: self.frames + 1,
+            block: header.leaves_block_open().then_some(header.stream),
+        })
+    }
 }
 
 /// What became of the search.
@@ -42,6 +57,8 @@ pub struct Search {
     tail: [u8; SIZE],
     /// Bytes looked at.
     seen: u64,
+    /// The true chain has begun before this place.
+    begun: u64,
     /// The longest payload that the receiver takes.
     most: u32,
     limit: u64,
@@ -50,7 +67,7 @@ pub struct Search {
 impl Search {
     /// A search of at most `limit` bytes. `most` is the longest payload that the receiver takes.
     pub fn new(most: u32, limit: u64) -> Self {
-        Self { chains: Vec::new(), tail: [0; SIZE], seen: 0, most, limit }
+        Self { chains: Vec::new(), tail: [0; SIZE], seen: 0, begun: u64::from(most) + 1, most, limit }
     }
 
     /// Looks at the next bytes.
@@ -59,43 +76,66 @@ impl Search {
             self.tail.copy_within(1.., 0);
             self.tail[SIZE - 1] = byte;
             self.seen += 1;
-            // The first byte of a length is 0 below 65,536, and no kind is above 9.
-            if self.seen < SIZE as u64 || self.tail[3] > 9 || u32::from(self.tail[0]) > self.most >> 16 {
-                if self.chains.is_empty() {
-                    continue;
-                }
-                self.chains.retain(|chain| chain.next != self.seen - (SIZE as u64).min(self.seen));
+            let Some(begin) = self.seen.checked_sub(SIZE as u64) else { continue };
+            if begin >= self.begun && self.chains.is_empty() {
+                // What was thought to be the longest frame was not.
+                self.restart(begin);
+            }
+            let awaited = self.chains.iter().any(|chain| chain.next == begin);
+            // The first byte of a length is 0 below 65,536, and no kind that a chain begins with is above 9.
+            let may_begin = begin < self.begun && self.tail[3] <= 9 && u32::from(self.tail[0]) <= self.most >> 16;
+            if !awaited && !may_begin {
                 continue;
             }
-            let begin = self.seen - SIZE as u64;
             let header = Header::read(&self.tail);
-            if !header.is_plausible(self.most) {
-                self.chains.retain(|chain| chain.next != begin);
-                continue;
-            }
-            if let Some(header) = self.link(begin, header) {
+            let awaited = awaited && self.link(begin, &header);
+            if !awaited && may_begin && header.is_plausible(self.most) {
+                self.start(begin, &header);
+            } else if awaited
+                && begin >= self.begun
+                && let [chain] = self.chains[..]
+                && chain.frames > FRAMES
+                // Nowhere within a header block: its beginning would be missing.
+                && header.kind != Kind::Continuation
+            {
                 return Found::At(n + 1, header);
             }
         }
         if self.seen > self.limit { Found::GiveUp } else { Found::More }
     }
 
-    /// A plausible header: the next of a chain, or the first of one.
-    fn link(&mut self, begin: u64, header: Header) -> Option<Header> {
-        let next = begin + SIZE as u64 + u64::from(header.length);
-        let mut linked = false;
-        let mut found = false;
-        for chain in self.chains.iter_mut().filter(|chain| chain.next == begin) {
-            linked = true;
-            let proven = chain.frames >= CHAIN && begin - chain.start > u64::from(self.most);
-            // Nowhere within a header block: its beginning would be missing.
-            found |= proven && header.kind != Kind::Continuation;
-            (chain.next, chain.frames) = (next, chain.frames + 1);
+    /// A place where chains wait for a header. Those that this one does not continue are none; those that it does are one
+    /// from here on.
+    fn link(&mut self, begin: u64, header: &Header) -> bool {
+        let mut linked: Option<Chain> = None;
+        let goes_on = header.may_follow(self.most);
+        self.chains.retain(|chain| {
+            if chain.next != begin {
+                return true;
+            }
+            if let Some(then) = chain.then(begin, header).filter(|_| goes_on) {
+                let longest = linked.map_or(0, |chain| chain.frames).max(then.frames);
+                linked = Some(Chain { frames: longest, ..then });
+            }
+            false
+        });
+        self.chains.extend(linked);
+        linked.is_some()
+    }
+
+    fn start(&mut self, begin: u64, header: &Header) {
+        if self.chains.len() == CHAINS {
+            // Any of them may be the true one, and this one too.
+            self.restart(begin);
         }
-        if !linked && self.chains.len() < CHAINS {
-            self.chains.push(Chain { start: begin, next, frames: 1 });
-        }
-        found.then_some(header)
+        let none = Chain { next: begin, frames: 0, block: None };
+        self.chains.extend(none.then(begin, header));
+    }
+
+    /// As if the hole ended here.
+    fn restart(&mut self, place: u64) {
+        self.chains.clear();
+        self.begun = place + u64::from(self.most) + 1;
     }
 }
 
@@ -112,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_a_place_only_behind_a_chain_longer_than_a_frame() {
+    fn takes_a_place_only_when_the_frame_that_was_cut_must_be_over() {
         // The rest of a body that is full of frames, up to the frame's end, then true ones.
         let evil: Vec<u8> = (0..50).flat_map(|n| frame(1, 5, 2 * n + 1, b"\x82\x86\x84")).collect();
         let mut text = evil.clone();
@@ -139,6 +179,28 @@ mod tests {
             });
             assert_eq!(found, Some((at, header)));
         }
+    }
+
+    #[test]
+    fn frames_that_leap_from_body_to_body_are_not_taken() {
+        // Each body ends with the header of a frame that covers just the next true header.
+        let fakes = [frame(8, 0, 0, &[0, 0, 0, 1]).repeat(40), frame(0, 0, 1, &[0; 9])[..SIZE].to_vec()].concat();
+        let leaping = frame(0, 0, 3, &fakes).repeat(200);
+        let mut search = Search::new(16_384, 1 << 20);
+        assert_eq!(search.push(&leaping[SIZE..]), Found::More, "{} bytes", leaping.len());
+        // The last one leaps into a text.
+        let honest = [frame(0, 0, 3, b"a text that nobody takes for frames"), frame(1, 5, 5, b"\x82\x86\x84")].concat();
+        let Found::At(at, header) = search.push(&honest.repeat(10)) else { panic!("found") };
+        assert_eq!(header, Header::read(honest.repeat(10)[at - SIZE..at].first_chunk().unwrap()));
+        assert!(at % honest.len() == SIZE || at % honest.len() == 2 * SIZE + 35, "{at}: a true frame");
+    }
+
+    #[test]
+    fn frames_of_extensions_are_part_of_the_chain() {
+        let frames = [frame(0x10, 0, 0, b"u=1"), frame(0, 0, 3, &[b'x'; 2000])].concat().repeat(10);
+        let mut search = Search::new(16_384, 1 << 20);
+        let Found::At(at, _) = search.push(&frames) else { panic!("found") };
+        assert!(at > 16_384 && at % 2021 == SIZE || at % 2021 == 12 + SIZE, "{at}");
     }
 
     #[test]

@@ -304,7 +304,7 @@ fn behind_a_hole_reading_goes_on_at_the_next_record() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is lost: nothing is read that was not said, in its order, and every byte is told.
     #[test]
