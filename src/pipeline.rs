@@ -59,12 +59,14 @@ impl<O: Observer> Pipeline<O> {
     /// Time passed without a frame (live capture): timers run up to `now`, which is capture time.
     pub fn tick(&mut self, now: Timestamp) {
         self.table.tick(&mut self.pairing, now);
+        self.pairing.tick(now);
     }
 
     /// The capture ended: what is open is closed, as it is. Afterwards each captured byte is in a bucket of the ledger.
     pub fn finish(&mut self) {
         self.decoder.finish();
         self.table.finish(&mut self.pairing);
+        self.pairing.finish_waiting();
         self.quic.finish(&mut self.pairing.observer);
     }
 

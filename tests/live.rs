@@ -8,6 +8,8 @@
 
 #[path = "live/span.rs"]
 mod span;
+#[path = "live/tls.rs"]
+mod tls;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -227,9 +229,14 @@ impl Span {
 
     /// The same; it becomes `user`.
     fn daemon_as(&self, user: &str) -> Daemon {
+        self.daemon_with(user, "")
+    }
+
+    /// The same, with more of a configuration.
+    fn daemon_with(&self, user: &str, more: &str) -> Daemon {
         let config = self.dir().join("shadowtap.toml");
         let text = format!(
-            "user = \"{user}\"\nstatus_seconds = 1\n[[interface]]\nname = \"span0\"\n[store]\nfolder = \"{}\"\ncommit_seconds = 1\n",
+            "user = \"{user}\"\nstatus_seconds = 1\n[[interface]]\nname = \"span0\"\n[store]\nfolder = \"{}\"\ncommit_seconds = 1\n{more}",
             self.store().display()
         );
         std::fs::write(&config, text).expect("the configuration");

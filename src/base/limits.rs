@@ -52,9 +52,10 @@ pub struct Limits {
     pub tls_sessions: usize,
     /// Sessions whose keys are kept, the newest ones. One takes some 600 bytes.
     pub tls_keys: usize,
-    /// Bytes of one TLS connection that wait for their keys. A key that comes later is too late.
+    /// What the bytes of one TLS connection may take that wait for their keys, also when it is over meanwhile. A key that
+    /// comes later is too late.
     pub tls_hold_bytes: usize,
-    /// Bytes that wait for their keys in all connections together.
+    /// What the bytes may take that wait for their keys in all connections together.
     pub tls_total_hold_bytes: usize,
     /// Seconds of packet time that bytes wait for their keys.
     pub tls_hold_seconds: u64,
@@ -110,7 +111,7 @@ impl Default for Limits {
             exchanges: 1_000_000,
             tls_sessions: 100_000,
             tls_keys: 100_000,
-            tls_hold_bytes: 512 << 10,
+            tls_hold_bytes: 4 << 20,
             tls_total_hold_bytes: 64 << 20,
             tls_hold_seconds: 10,
             body_decoders: 64,

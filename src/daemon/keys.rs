@@ -24,7 +24,7 @@ use crate::proto::tls::keylog::Lines;
 use crate::proto::tls::{Keys, RsaKey};
 
 /// Milliseconds between two looks at the files, and at whether the daemon ends.
-const LOOK: u16 = 100;
+const LOOK: u16 = 25;
 /// Bytes read at once.
 const BUFFER: usize = 64 << 10;
 /// Bytes read of one file or writer before the others have their turn.

@@ -145,7 +145,8 @@ impl Way {
     /// that is not over, and `margin` for what has not become an exchange yet. `None`: nothing is.
     pub(super) fn needed(&self, margin: Duration) -> Option<Timestamp> {
         let young = Timestamp(self.newest.0.saturating_sub(margin.as_nanos() as u64));
-        (self.pipeline.flows() > 0).then(|| self.pipeline.oldest_open().map_or(young, |ts| ts.min(young)))
+        let open = self.pipeline.oldest_open();
+        (self.pipeline.flows() > 0 || open.is_some()).then(|| open.map_or(young, |ts| ts.min(young)))
     }
 
     /// Nothing can be heard, and why; or (`None`) it can again. Gives for how long it could not.

@@ -6,9 +6,12 @@
 //! bytes and packet time) until it has. So the reader below sees what happened in the order in which it happened.
 //! Never holds back anything in a connection that is in order already.
 
+use std::collections::VecDeque;
+
 use super::observer::Observer;
 use super::table::{Table, UNKNOWN};
 use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
+use super::tls::Parted;
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
 use crate::proto::hpack::List;
 use crate::proto::tls::Keys;
@@ -48,8 +51,12 @@ pub struct Pairing<O: Observer> {
     pub(super) tls_sessions: usize,
     /// The number of the next one.
     pub(super) tls_number: u64,
-    /// Bytes that wait for keys.
+    /// What waits for keys takes so much.
     pub(super) tls_held: usize,
+    /// Connections that are over and wait for keys, in the order of their ends.
+    pub(super) parted: VecDeque<Parted>,
+    /// When their keys were looked for last, and at which generation of them.
+    pub(super) parted_looked: (Timestamp, u64),
 }
 
 impl<O: Observer> Pairing<O> {
@@ -71,6 +78,8 @@ impl<O: Observer> Pairing<O> {
             tls_sessions: 0,
             tls_number: 0,
             tls_held: 0,
+            parted: VecDeque::new(),
+            parted_looked: (Timestamp(0), 0),
         }
     }
 
@@ -91,7 +100,18 @@ impl<O: Observer> Pairing<O> {
 
     /// When the oldest of them began. Not for each packet: it looks at all of them.
     pub fn oldest_open(&self) -> Option<Timestamp> {
-        self.table.oldest()
+        let parted = self.parted.iter().map(Parted::began).min();
+        self.table.oldest().into_iter().chain(parted).min()
+    }
+
+    /// Time passed without anything that came.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.tls_look_at_parted(now);
+    }
+
+    /// Nothing more comes: all connections are closed, and those that are over and wait for keys end as well.
+    pub fn finish_waiting(&mut self) {
+        self.tls_end_parted();
     }
 
     /// Bytes held: heads that are not whole, and chunks that came before their cause.
@@ -273,6 +293,7 @@ impl<O: Observer> Consumer for Pairing<O> {
     type State = Talk;
 
     fn open(&mut self, connection: &Connection) -> Talk {
+        self.tls_look_at_parted(connection.opened);
         Talk::new(connection.opener)
     }
 
@@ -301,8 +322,12 @@ impl<O: Observer> Consumer for Pairing<O> {
         self.release(connection, talk, Some(ts));
     }
 
-    fn close(&mut self, connection: &Connection, mut talk: Talk, _: Close, last: Timestamp) {
+    fn close(&mut self, connection: &Connection, mut talk: Talk, why: Close, last: Timestamp) {
         self.release(connection, &mut talk, None);
-        self.process_close(connection, &mut talk, last);
+        if talk.tls.is_some() {
+            self.tls_part(connection, talk, why, last);
+        } else {
+            self.process_close(connection, &mut talk, last);
+        }
     }
 }

@@ -36,10 +36,18 @@ impl Span {
     /// # Errors
     /// With the reason why this machine cannot.
     pub fn new() -> Result<Self, String> {
+        Self::with(&["wrk"], |_| Ok(String::new()))
+    }
+
+    /// The same, with other tools and with servers of nginx besides the one of [`Span::new`], which `servers` prepares.
+    ///
+    /// # Errors
+    /// With the reason why this machine cannot.
+    pub fn with(tools: &[&str], servers: impl FnOnce(&Path) -> Result<String, String>) -> Result<Self, String> {
         if !nix::unistd::geteuid().is_root() {
             return Err("network namespaces need root".to_owned());
         }
-        for tool in ["ip", "tc", "curl", "nginx", "wrk"] {
+        for tool in ["ip", "tc", "curl", "nginx"].iter().chain(tools) {
             find(tool).ok_or_else(|| format!("`{tool}` is not installed (make deps-live)"))?;
         }
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,7 +57,8 @@ impl Span {
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).map_err(|e| e.to_string())?;
         let mut span = Self { dir, nginx: None, _turn: turn };
         span.connect().map_err(|e| format!("cannot make namespaces: {e}"))?;
-        span.serve();
+        let servers = servers(span.dir())?;
+        span.serve(&servers);
         Ok(span)
     }
 
@@ -117,7 +126,7 @@ impl Span {
         run(&format!("ip -n {} link set span0 {state}", name('m'))).expect("its state changes");
     }
 
-    fn serve(&mut self) {
+    fn serve(&mut self, servers: &str) {
         let dir = self.dir().to_path_buf();
         fs::create_dir_all(dir.join("www/files")).expect("a folder");
         fs::write(dir.join("www/files/big.bin"), vec![7; 3 << 20]).expect("a file");
@@ -126,10 +135,12 @@ impl Span {
             "daemon off; master_process off; pid {d}/nginx.pid; error_log {d}/nginx.log;
             events {{ worker_connections 256; }}
             http {{
-              log_format calls '$request_method $uri $status'; access_log {d}/access.log calls;
+              log_format calls '$request_method $uri $status $server_protocol $ssl_protocol';
+              access_log {d}/access.log calls;
               client_body_temp_path {d}/t1; proxy_temp_path {d}/t2; fastcgi_temp_path {d}/t3;
               uwsgi_temp_path {d}/t4; scgi_temp_path {d}/t5;
               keepalive_requests 1000000; default_type application/json;
+              {servers}
               server {{
                 listen {SERVER}:8080; root {d}/www;
                 location /api/users/ {{ return 200 '{{\"name\": \"Ada\"}}'; }}

@@ -8,10 +8,14 @@
 
 mod lane;
 
+mod parted;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
+
+pub(super) use self::parted::Parted;
 
 use self::lane::Lane;
 use super::observer::{Observer, Sides, TlsSession, TlsStage};
@@ -31,6 +35,9 @@ const EARLY: usize = 32 << 10;
 
 /// Plaintext that a hole hid when nobody can tell how much: longer than any body, so that none goes on behind it.
 pub(super) const UNTOLD: u64 = 1 << 48;
+
+/// What an event takes that is held back, beside its bytes.
+const EVENT: usize = 96;
 
 /// TLS inside of TLS (a proxy asked for by CONNECT over TLS), so deep.
 const DEPTH: u8 = 3;
@@ -64,6 +71,7 @@ pub(super) struct Layer {
     inner: Option<Box<Talk>>,
     lanes: [Lane; 2],
     held: VecDeque<(Side, Event)>,
+    /// What they take.
     held_bytes: usize,
     held_since: Option<Timestamp>,
     early: Vec<Early>,
@@ -140,6 +148,7 @@ impl<O: Observer> Pairing<O> {
             self.ledger.add(Bucket::Tls, chunk.bytes.len() as u64);
             return;
         };
+        self.tls_look_at_parted(chunk.ts);
         let l = &mut *layer;
         if l.client.is_none() {
             self.tls_first(c, t, l, side, &chunk);
@@ -232,8 +241,8 @@ impl<O: Observer> Pairing<O> {
     fn tls_hold(&mut self, l: &mut Layer, side: Side, chunk: Chunk<'_>) {
         let Chunk { ts, offset, acked, bytes } = chunk;
         l.held_since.get_or_insert(ts);
-        l.held_bytes += bytes.len();
-        self.tls_held += bytes.len();
+        l.held_bytes += bytes.len() + EVENT;
+        self.tls_held += bytes.len() + EVENT;
         l.held.push_back((side, Event::Data { ts, offset, acked, bytes: bytes.to_vec() }));
     }
 
@@ -247,7 +256,6 @@ impl<O: Observer> Pairing<O> {
                 now.since(since) > patience
                     || l.held_bytes > self.limits.tls_hold_bytes
                     || self.tls_held > self.limits.tls_total_hold_bytes
-                    || l.held.len() > self.limits.flow_buffer_segments
             }
             _ => true,
         };
@@ -276,8 +284,8 @@ impl<O: Observer> Pairing<O> {
         while let Some((side, event)) = events.pop_front() {
             match event {
                 Event::Data { ts, offset, acked, bytes } => {
-                    l.held_bytes -= bytes.len();
-                    self.tls_held -= bytes.len();
+                    l.held_bytes -= bytes.len() + EVENT;
+                    self.tls_held -= bytes.len() + EVENT;
                     let chunk = Chunk { ts, offset, acked, bytes: &bytes };
                     match l.mode {
                         Mode::Opaque(bucket) => self.ledger.add(bucket, bytes.len() as u64),

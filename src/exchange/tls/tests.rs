@@ -60,6 +60,9 @@ impl Observer for Seen {
     }
 }
 
+/// When connections close.
+const CLOSED: Timestamp = Timestamp(1 << 40);
+
 /// Three requests, one with a body, and their responses.
 fn said() -> Vec<(Party, Vec<u8>)> {
     let body = vec![b'x'; 50_000];
@@ -83,6 +86,18 @@ fn whole() -> Vec<Exchange> {
 
 /// Plays a session in segments of `size`; those whose number `lost` names are lost. Gives the reader and the bytes that came.
 fn play(wire: &Wire, keys: Option<&str>, size: usize, lost: &[usize], late: bool) -> (Pairing<Seen>, u64) {
+    play_until(Close::CaptureEnd, wire, keys, size, lost, late)
+}
+
+/// The same; the connection ends like this.
+fn play_until(
+    end: Close,
+    wire: &Wire,
+    keys: Option<&str>,
+    size: usize,
+    lost: &[usize],
+    late: bool,
+) -> (Pairing<Seen>, u64) {
     let limits = Limits::default();
     let mut pairing = Pairing::new(Seen::default(), &limits);
     if let (Some(keys), false) = (keys, late) {
@@ -116,7 +131,7 @@ fn play(wire: &Wire, keys: Option<&str>, size: usize, lost: &[usize], late: bool
         }
         number += 1;
     }
-    pairing.close(&c, talk, Close::CaptureEnd, Timestamp(1 << 40));
+    pairing.close(&c, talk, end, CLOSED);
     (pairing, came)
 }
 
@@ -157,6 +172,83 @@ fn without_keys_nothing_is_read_and_all_is_counted() {
         assert_eq!(pairing.oddities.get(Oddity::TlsKeyMissing), u64::from(expect));
         assert_eq!(pairing.tls_held, 0);
     }
+}
+
+#[test]
+fn a_key_that_comes_when_the_connection_is_over_still_opens_it() {
+    for suite in SUITES {
+        let (wire, keys) = session(suite);
+        let ended = || {
+            let (pairing, came) = play_until(Close::Fin, &wire, None, 1448, &[], true);
+            assert!(pairing.observer.exchanges.is_empty() && pairing.tls_held as u64 > 100_000);
+            assert_eq!((pairing.parted.len(), pairing.oldest_open()), (1, Some(Timestamp(0))));
+            (pairing, came)
+        };
+        let after = |millis: u64| Timestamp(CLOSED.0 + millis * 1_000_000);
+        let settled = |pairing: &Pairing<Seen>, came: u64| {
+            assert_eq!(pairing.ledger.accounted(), came);
+            assert_eq!((pairing.tls_held, pairing.tls_sessions, pairing.parted.len()), (0, 0, 0));
+            assert_eq!(pairing.oldest_open(), None);
+        };
+        // Keys of others change nothing; its own opens it.
+        let (mut pairing, came) = ended();
+        pairing.keys().text(format!("CLIENT_RANDOM {} {}\n", "07".repeat(32), "5a".repeat(48)).as_bytes());
+        pairing.tick(after(100));
+        assert!(pairing.observer.exchanges.is_empty() && pairing.parted.len() == 1);
+        pairing.keys().text(keys.as_bytes());
+        pairing.tick(after(200));
+        assert_eq!(pairing.observer.exchanges, whole(), "{suite:?}");
+        settled(&pairing, came);
+        // It comes just before the end.
+        let (mut pairing, came) = ended();
+        pairing.keys().text(keys.as_bytes());
+        pairing.finish_waiting();
+        assert_eq!(pairing.observer.exchanges, whole(), "{suite:?}");
+        settled(&pairing, came);
+        // It never comes: patience has an end, and so has the capture.
+        for millis in [11_000, 0] {
+            let (mut pairing, came) = ended();
+            pairing.tick(after(9_000));
+            assert_eq!(pairing.parted.len(), 1);
+            if millis > 0 {
+                pairing.tick(after(millis))
+            } else {
+                pairing.finish_waiting()
+            }
+            assert!(pairing.observer.exchanges.is_empty() && pairing.ledger.get(Bucket::TlsNoKeys) > 100_000);
+            settled(&pairing, came);
+        }
+    }
+}
+
+#[test]
+fn what_waits_for_keys_stays_within_the_limit_for_all() {
+    let (wire, _) = session(SUITES[0]);
+    let limits = Limits { tls_total_hold_bytes: 300_000, ..Limits::default() };
+    let mut pairing = Pairing::new(Seen::default(), &limits);
+    pairing.keys().expect();
+    let mut came = 0;
+    for n in 0..20 {
+        let (client, server) = (Address::v4(0x0a00_0001, 50_000 + n), Address::v4(0x0a00_0002, 443));
+        let (key, side) = FlowKey::new(client, server, 0);
+        let c = Connection { key, id: u64::from(n), opener: Some(side), opened: Timestamp(0) };
+        let (mut talk, mut at) = (pairing.open(&c), [0_u64; 2]);
+        for (from, bytes) in &wire {
+            let sender = if *from == Party::Client { side } else { side.peer() };
+            for piece in bytes.chunks(1448) {
+                let offset = at[*from as usize];
+                at[*from as usize] += piece.len() as u64;
+                came += piece.len() as u64;
+                let chunk = Chunk { ts: Timestamp(1), offset, acked: None, bytes: piece };
+                pairing.data(&c, &mut talk, sender, chunk);
+                assert!(pairing.tls_held <= 300_000 + 1448 + EVENT, "{}", pairing.tls_held);
+            }
+        }
+        pairing.close(&c, talk, Close::Fin, Timestamp(2));
+    }
+    pairing.finish_waiting();
+    assert_eq!((pairing.ledger.accounted(), pairing.tls_held, pairing.tls_sessions), (came, 0, 0));
+    assert!(pairing.oddities.get(Oddity::TlsKeyMissing) == 20);
 }
 
 proptest! {

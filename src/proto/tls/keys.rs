@@ -216,6 +216,15 @@ impl Keys {
         self.get(Name(0, *random))
     }
 
+    /// May something that is here open the session with this client random? Cheaper than [`Keys::find`].
+    pub fn may_open(&self, random: &[u8; 32]) -> bool {
+        // Premaster secrets have other names.
+        self.wants_transcript() || {
+            let store = self.0.store.read().unwrap_or_else(PoisonError::into_inner);
+            store.sessions.contains_key(&Name(0, *random))
+        }
+    }
+
     /// The master secret of the session with this id.
     pub fn by_session_id(&self, id: &[u8]) -> Option<Secret> {
         let mut name = [0; 32];

@@ -120,6 +120,8 @@ pub struct Session {
     given_up: bool,
     /// Something was decrypted.
     decrypted: bool,
+    /// Something was lost.
+    gapped: bool,
 }
 
 impl Default for Session {
@@ -139,6 +141,7 @@ impl Default for Session {
             asked: 0,
             given_up: false,
             decrypted: false,
+            gapped: false,
         }
     }
 }
@@ -191,7 +194,7 @@ impl Session {
     pub fn why(&self) -> Why {
         let known = self.client_random.is_some() && self.cipher.is_some();
         let version = self.facts.version();
-        if self.decrypted {
+        if self.decrypted && self.gapped {
             Why::Gap
         } else if known && (self.is_tls13() || version == Some(Version::TLS12)) {
             Why::NoKeys
@@ -221,6 +224,7 @@ impl Session {
     /// A hole of so many bytes. Gives the captured bytes of a broken record that are given up with it.
     pub fn gap(&mut self, from: Party, missing: u64) -> usize {
         self.transcript = None;
+        self.gapped = true;
         match self.half(from).phase {
             Phase::Blind => 0,
             _ => self.half_mut(from).lose(missing),
@@ -262,6 +266,7 @@ impl Session {
             Ok(step) => step,
             Err((0, true)) => Step::Blind(self.half_mut(from).blind()),
             Err((used, blind)) => {
+                self.gapped |= !blind;
                 let skipped = if blind { self.half_mut(from).blind() } else { self.half_mut(from).lose(0) };
                 Step::Record(Piece { used, skipped, size: 0, what: What::Opaque, hidden: None })
             }
