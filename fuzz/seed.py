@@ -81,6 +81,10 @@ def main():
     get = b"GET /a?x=1 HTTP/1.1\r\nHost: a.test\r\n\r\n"
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;e=1\r\nabc\r\n0\r\nT: x\r\n\r\n"
+    get, ok = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n"
+    seed("http1", "proxy-line", pieces((0, b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 80\r\n" + get), (1, ok)))
+    named = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\2\7\xc6\x33\x64\1\xdc\4\0\x50\4\0\0"
+    seed("http1", "proxy-binary", pieces((0, named[:9]), (0, named[9:]), (0, get), (1, ok)))
     seed("http1", "two", pieces((0, get), (1, ok), (0, get), (1, chunked)))
     seed("http1", "pipelined", pieces((0, get * 3), (1, ok * 3)))
     seed("http1", "continue", pieces((0, b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),

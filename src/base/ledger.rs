@@ -94,6 +94,8 @@ pub enum Bucket {
     Syslog,
     /// STUN, RTP.
     Realtime,
+    /// PROXY protocol headers in front of what a connection carries.
+    ProxyHeader,
 }
 
 /// Bytes that existed but were never captured.
@@ -109,7 +111,7 @@ pub enum Missing {
     Unseen,
 }
 
-const BUCKETS: [(Bucket, &str, &str); 41] = [
+const BUCKETS: [(Bucket, &str, &str); 42] = [
     (Bucket::Framing, "framing", "packet headers and padding"),
     (Bucket::Http, "http", "read as HTTP"),
     (Bucket::Tls, "tls", "TLS, not readable"),
@@ -151,6 +153,7 @@ const BUCKETS: [(Bucket, &str, &str); 41] = [
     (Bucket::NetworkUpkeep, "network_upkeep", "DHCP, NTP, SNMP"),
     (Bucket::Syslog, "syslog", "syslog"),
     (Bucket::Realtime, "realtime", "STUN, RTP"),
+    (Bucket::ProxyHeader, "proxy_header", "PROXY protocol headers"),
 ];
 
 const MISSING: [(Missing, &str, &str); 3] = [

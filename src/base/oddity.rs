@@ -144,7 +144,9 @@ oddities! {
     Http2SearchLimit = "http2_search_limit",
     /// HTTP/2 messages on a stream that is over, or that cannot be.
     Http2Stray = "http2_stray",
-    // --- what HTTP carries
+    // --- what HTTP carries, and what carries it
+    /// A PROXY protocol header that its receiver must refuse.
+    ProxyHeaderBad = "proxy_header_bad",
     /// A WebSocket direction with bytes that are no frames; nothing more of it was read.
     WebSocketBroken = "websocket_broken",
     /// A gRPC body that is no sequence of messages.

@@ -9,6 +9,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 use super::configured::USUAL;
 use crate::diff::FindingKind;
+use crate::observe::Network;
 use crate::report::words;
 
 const EXIT_CODES: &str = "\
@@ -139,6 +140,10 @@ pub(crate) struct Scan {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: KeyArgs,
+    /// Network of a proxy whose `Forwarded` and `X-Forwarded-For` name the caller (10.0.0.0/8); may be repeated [default:
+    /// those that the configuration names, else nobody's]
+    #[arg(long, value_name = "NETWORK")]
+    pub(crate) trusted_proxy: Vec<Network>,
     /// Take limits and document settings from this configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,

@@ -25,7 +25,9 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
     let key = keeper.as_ref().map_or(Key::FIXED, Keeper::key);
 
     let inventory = Inventory::new(config.inventory.clone());
-    let mut pipeline = Pipeline::new(Watch::new(inventory, key), &config.limits);
+    let trusted =
+        if args.trusted_proxy.is_empty() { config.trusted() } else { args.trusted_proxy.iter().copied().collect() };
+    let mut pipeline = Pipeline::new(Watch::new(inventory, key).trusting(trusted), &config.limits);
     keys::load(&args.keys, pipeline.keys())?;
     let interrupt = Interrupt::new()?;
     let (sources, read, dropped) = match &args.interface {

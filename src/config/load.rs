@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::suggest::nearest;
 use super::{Config, ConfigError};
+use crate::observe::Network;
 use crate::spec::ServicePattern;
 
 /// A configuration has a few KiB.
@@ -194,6 +195,10 @@ fn sense(source: &Source<'_>, tree: &Spanned<DeTable<'_>>, config: &Config) -> R
     if !(8..=65_536).contains(&config.queue_batches) {
         return wrong("queue_batches", "out of range", "give 8 to 65536; 512 are up to 32 MiB");
     }
+    if let Some(n) = config.trusted_proxies.iter().position(|t| t.parse::<Network>().is_err()) {
+        let key = format!("trusted_proxies[{}]", n + 1);
+        return wrong(&key, "not a network", "give an address or a prefix: \"10.0.0.0/8\", \"2001:db8::/32\"");
+    }
     for (n, spec) in config.specs.iter().enumerate() {
         let key = |name: &str| format!("spec[{}].{name}", n + 1);
         for (name, prefix) in [("strip_prefix", &spec.strip_prefix), ("add_prefix", &spec.add_prefix)] {
@@ -337,6 +342,16 @@ mod tests {
         assert_eq!(parsed, defaults);
         let said: toml::Table = all.parse().unwrap();
         assert_eq!(said, toml::Table::try_from(&defaults).unwrap(), "every key is there");
+    }
+
+    #[test]
+    fn trusted_proxies_are_networks() {
+        let parsed =
+            |list: &str| parse(Path::new("a.toml"), &format!("trusted_proxies = {list}\n[[interface]]\nname = \"a\""));
+        assert!(!parsed("[\"10.0.0.0/8\", \"::1\"]").unwrap().trusted().is_empty());
+        assert!(parsed("[]").unwrap().trusted().is_empty());
+        let error = parsed("[\"10.0.0.0/8\", \"balancer\"]").unwrap_err().to_string();
+        assert!(error.contains("trusted_proxies[2]") && error.contains("10.0.0.0/8"), "{error}");
     }
 
     #[test]

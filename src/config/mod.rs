@@ -19,6 +19,7 @@ pub use check::{check, check_specs, load_spec};
 pub use error::ConfigError;
 
 use crate::base::{InventoryLimits, Limits};
+use crate::observe::TrustedProxies;
 
 /// The whole configuration. Defaults are those of the file with every key left out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct Config {
     pub status_seconds: u64,
     /// Batches of observations that may wait for the inventory. One holds up to 64 KiB or 200 ms of traffic.
     pub queue_batches: usize,
+    /// Networks of the proxies whose `Forwarded` and `X-Forwarded-For` fields are believed; empty: nobody's are.
+    pub trusted_proxies: Vec<String>,
     /// `[[interface]]`: live capture.
     #[serde(rename = "interface", skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<Interface>,
@@ -57,6 +60,7 @@ impl Default for Config {
             user: String::new(),
             status_seconds: 60,
             queue_batches: 512,
+            trusted_proxies: Vec::new(),
             interfaces: Vec::new(),
             folder: None,
             tls: Tls::default(),
@@ -275,6 +279,11 @@ impl Config {
     /// [`ConfigError`], which names file, line, key and remedy.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         load::file(path)
+    }
+
+    /// The proxies whose word is taken.
+    pub fn trusted(&self) -> TrustedProxies {
+        self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect()
     }
 
     /// As TOML, with every value written out.

@@ -269,7 +269,8 @@ impl Daemon {
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
-            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone() };
+            let trusted = daemon.config.trusted();
+            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone(), trusted };
             daemon.capture(n, source, ends, key, &sensor.cursors)?;
         }
         drop(parcels_in);

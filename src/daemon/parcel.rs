@@ -13,7 +13,7 @@ use super::beat::Beat;
 use super::valve::Valve;
 use crate::base::{Ledger, Limits, Oddities, Oddity, Timestamp};
 use crate::inventory::store::Cursor;
-use crate::observe::{Batch, Key, Watch};
+use crate::observe::{Batch, Key, TrustedProxies, Watch};
 use crate::pipeline::Pipeline;
 use crate::proto::tls::Keys;
 use crate::wire::Frame;
@@ -95,6 +95,8 @@ pub(super) struct Ends {
     pub(super) spare: Receiver<Batch>,
     /// The secrets of TLS sessions, one store for all sources.
     pub(super) keys: Keys,
+    /// Whose word is taken for who asked.
+    pub(super) trusted: TrustedProxies,
 }
 
 impl Way {
@@ -105,7 +107,7 @@ impl Way {
     }
 
     pub(super) fn new(source: usize, ends: Ends, limits: &Limits, key: Key, pressure: Pressure, beat: Beat) -> Self {
-        let mut pipeline = Pipeline::new(Valve::new(Watch::new(Batch::new(), key)), limits);
+        let mut pipeline = Pipeline::new(Valve::new(Watch::new(Batch::new(), key).trusting(ends.trusted)), limits);
         pipeline.set_keys(ends.keys);
         Self {
             source,
@@ -350,7 +352,7 @@ mod tests {
         let (to, parcels) = bounded(4);
         let (_spares, spare) = bounded(1);
         let beat = Beats::new().join("test");
-        let ends = Ends { to, spare, keys: Keys::new(1) };
+        let ends = Ends { to, spare, keys: Keys::new(1), trusted: TrustedProxies::default() };
         let mut way = Way::new(0, ends, &Limits::default(), Key::FIXED, Pressure::Shed, beat);
         let (mut clock, mut asked, mut passed) = (1_700_000_000_000_000_000, 0, 0);
         let mut longest = Duration::ZERO;

@@ -10,10 +10,11 @@ use super::pairing::Pairing;
 use super::rules::{Fit, Site};
 use super::table::{NOBODY, UNKNOWN};
 use super::talk::{Kind, Phase, Talk};
-use crate::base::{Bucket, Oddity, Side, Timestamp};
+use crate::base::{Address, Bucket, Oddity, Side, Timestamp};
 use crate::proto::http1::{self, Framing, Read, find_end};
 use crate::proto::http2::starts_like_frames;
 use crate::proto::probe::{self, First, Start};
+use crate::proto::proxy;
 use crate::proto::recognise;
 use crate::proto::tls::record::{client_hello_begins, content};
 use crate::stream::{Chunk, Connection, End, Gap, HEADROOM};
@@ -147,16 +148,28 @@ impl<O: Observer> Pairing<O> {
         if seeking && !at.first {
             return self.seek_on(t, side, rest.len());
         }
-        let true_start =
-            !seeking && (t.nested || c.opener.is_some() && (at.offset == 0 || t.half(side).straddle.is_some()));
+        let true_start = !seeking
+            && (t.begins_inside(side) || c.opener.is_some() && (at.offset == 0 || t.half(side).straddle.is_some()));
         let mut straddle = t.half(side).straddle.take();
-        let verdict = match &mut straddle {
-            Some(s) => {
-                s.bytes.extend_from_slice(rest);
-                self.buffered += rest.len();
-                Self::verdict(&s.bytes, true_start)
+        if let Some(s) = &mut straddle {
+            s.bytes.extend_from_slice(rest);
+            self.buffered += rest.len();
+        }
+        let seen = straddle.as_ref().map_or(rest, |s| &s.bytes);
+        let verdict = match proxy::header(seen) {
+            // The end that opened the connection sends it, before all else.
+            proxy::Header::Whole { len, source } if true_start && c.opener.is_none_or(|opener| opener == side) => {
+                let before = seen.len() - rest.len();
+                self.proxied(t, side, len, source, at);
+                straddle.into_iter().for_each(|s| self.give_back(s));
+                return len - before;
             }
-            None => Self::verdict(rest, true_start),
+            proxy::Header::More if true_start => First::More,
+            proxy::Header::Bad if true_start => {
+                self.oddities.bump(Oddity::ProxyHeaderBad);
+                Self::verdict(seen, true_start)
+            }
+            _ => Self::verdict(seen, true_start),
         };
         let verdict = match verdict {
             // Where the beginning was lost, a start line alone proves nothing: the client asks, and as it must.
@@ -256,6 +269,16 @@ impl<O: Observer> Pairing<O> {
                 }
                 rest.len()
             }
+        }
+    }
+
+    /// A PROXY protocol header was read: what it stands before begins behind it, and `source` asks, where it names one.
+    fn proxied(&mut self, t: &mut Talk, side: Side, len: usize, source: Option<Address>, at: Place) {
+        self.ledger.add(Bucket::ProxyHeader, len as u64);
+        t.half(side).recognised(at.latest);
+        t.proxied = Some(side);
+        if let Some(source) = source {
+            t.caller = Some(Box::new(source));
         }
     }
 

@@ -12,7 +12,7 @@
 //!
 //! The rest is kept as what it is: a request without response, a response without request. Never guesses.
 
-use super::observer::{BodyWish, Observer, Outcome, Partial, Sides};
+use super::observer::{BodyWish, Observer, Outcome, Partial};
 use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
@@ -115,7 +115,7 @@ impl<O: Observer> Pairing<O> {
         if let Framing::Length(n) = framing {
             exchange.end = at.offset.saturating_add(u64::from(head.size)).saturating_add(n);
         }
-        let sides = Sides { client: c.end(side), server: c.end(side.peer()), secure: t.secure };
+        let sides = t.sides(c, side);
         let request = self.observer.request(c, sides, head);
         let wish = self.observer.wants(&request, false);
         exchange.request = Some(request);
@@ -326,7 +326,7 @@ impl<O: Observer> Pairing<O> {
                 }
             }
         }
-        t.half(side).current = self.open_orphan(c, side, t.secure, at.ts, head);
+        t.half(side).current = self.open_orphan(c, t, side, at.ts, head);
         t.half(side).doubt = true;
         if head.status == 101 {
             return After::Switched;
@@ -338,8 +338,8 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn open_orphan(
         &mut self,
         c: &Connection,
+        t: &Talk,
         server: Side,
-        secure: bool,
         ts: Timestamp,
         head: &ResponseHead<'_>,
     ) -> u32 {
@@ -348,7 +348,7 @@ impl<O: Observer> Pairing<O> {
         exchange.request_done = true;
         exchange.answered_at = Some(ts);
         exchange.partial.add(Partial::NO_REQUEST);
-        let sides = Sides { client: c.end(server.peer()), server: c.end(server), secure };
+        let sides = t.sides(c, server.peer());
         exchange.request = Some(self.observer.orphan(c, sides, head));
         self.table.insert(exchange)
     }

@@ -6,13 +6,14 @@
 use std::collections::VecDeque;
 
 use super::http2::Http2;
+use super::observer::Sides;
 use super::table::{NOBODY, Queue, UNKNOWN};
 use super::tls::Layer;
 use super::websocket::WebSocket;
-use crate::base::{Bucket, Side, Timestamp};
+use crate::base::{Address, Bucket, Side, Timestamp};
 use crate::proto::body::Decoder;
 use crate::proto::chunked::Chunked;
-use crate::stream::{End, Gap, HEADROOM};
+use crate::stream::{Connection, End, Gap, HEADROOM};
 
 /// What a connection carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +196,10 @@ pub struct Talk {
     pub(super) spoke: bool,
     /// The client has been seen sending a request before the response to the one before.
     pub(super) pipelines: bool,
+    /// Whom a PROXY protocol header names as the client.
+    pub(super) caller: Option<Box<Address>>,
+    /// The side that sent such a header: behind it, it is at its true beginning.
+    pub(super) proxied: Option<Side>,
 }
 
 impl Talk {
@@ -218,6 +223,8 @@ impl Talk {
             depth: 0,
             spoke: false,
             pipelines: false,
+            caller: None,
+            proxied: None,
         }
     }
 
@@ -234,6 +241,18 @@ impl Talk {
     /// What is said inside of so many layers of TLS, seen from its beginning.
     pub(super) fn inside(client: Option<Side>, depth: u8) -> Self {
         Self { secure: true, depth, client, ..Self::new(Some(client.unwrap_or(Side::Lo))) }
+    }
+
+    /// Is the first byte to come of a side a beginning, although others came before it in the connection?
+    pub(super) fn begins_inside(&self, side: Side) -> bool {
+        self.nested || self.proxied == Some(side)
+    }
+
+    /// Who asks and who answers, where `client` is the end that sends requests.
+    #[inline]
+    pub(super) fn sides(&self, c: &Connection, client: Side) -> Sides {
+        let caller = self.caller.as_ref().map_or_else(|| c.end(client), |caller| **caller);
+        Sides { client: caller, server: c.end(client.peer()), secure: self.secure }
     }
 
     #[inline]

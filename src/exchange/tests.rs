@@ -6,6 +6,8 @@ use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
+mod proxied;
+
 /// An exchange as it came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -29,13 +31,16 @@ pub(super) struct Seen {
 #[derive(Default)]
 pub(super) struct Recorder {
     pub seen: Vec<Seen>,
+    /// Who asked, request by request.
+    pub callers: Vec<String>,
     pub look: bool,
 }
 
 impl Observer for Recorder {
     type Request = Seen;
 
-    fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) -> Seen {
+    fn request(&mut self, _: &Connection, sides: Sides, head: &RequestHead<'_>) -> Seen {
+        self.callers.push(sides.client.to_string());
         Seen {
             request: format!("{} {}", head.method, String::from_utf8_lossy(head.target.bytes())),
             host: head.host.map(|h| String::from_utf8_lossy(h).into_owned()).unwrap_or_default(),

@@ -6,6 +6,7 @@
 //! only what could be a literal of the API's own leaves as text. Never gives a body, a token or a query value.
 
 mod batch;
+mod caller;
 pub mod glue;
 mod host;
 mod key;
@@ -17,6 +18,7 @@ mod target;
 mod watch;
 
 pub use batch::Batch;
+pub use caller::{Network, NotANetwork, TrustedProxies};
 pub use key::Key;
 pub use logged::Logged;
 pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};

@@ -8,6 +8,7 @@
 //! `OPTIONS *` is about the server as a whole and is observed with an empty path. A response whose request is not in
 //! the capture gives no observation either, since nobody knows what was asked; floor 4 counts it as `request_missing`.
 
+use super::caller::TrustedProxies;
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
@@ -31,6 +32,7 @@ pub struct Watch<S> {
     /// The taker of the observations.
     pub sink: S,
     key: Key,
+    trusted: TrustedProxies,
     slots: Vec<Slot>,
     free: Vec<u32>,
     scratch: Vec<u8>,
@@ -70,12 +72,19 @@ impl<S: Sink> Watch<S> {
         Self {
             sink,
             key,
+            trusted: TrustedProxies::default(),
             slots: Vec::new(),
             free: Vec::new(),
             scratch: Vec::new(),
             caller: (nobody, key.hash_bits(0)),
             hosts: host::Recent::new(),
         }
+    }
+
+    /// The same, which takes these proxies' word for who asked.
+    #[must_use]
+    pub fn trusting(self, trusted: TrustedProxies) -> Self {
+        Self { trusted, ..self }
     }
 
     /// Requests that wait for the end of their exchange.
@@ -237,7 +246,9 @@ impl<S: Sink> Observer for Watch<S> {
             return Ticket(NOTHING);
         }
         let index = self.take_slot();
-        let caller = self.caller(sides.client);
+        let client =
+            if self.trusted.is_empty() { sides.client } else { self.trusted.caller(sides.client, head.fields) };
+        let caller = self.caller(client);
         if let Some(slot) = self.slots.get_mut(index as usize) {
             slot.caller = caller;
             slot.scheme = if sides.secure { Scheme::Https } else { Scheme::Http };

@@ -60,6 +60,7 @@ impl Coverage {
             (Bucket::Decrypted, Sight::Read),
             (Bucket::Framing, Sight::Overhead),
             (Bucket::TlsControl, Sight::Overhead),
+            (Bucket::ProxyHeader, Sight::Overhead),
             (Bucket::Duplicate, Sight::Overhead),
             (Bucket::NotTcp, Sight::Other),
             (Bucket::Udp, Sight::Other),

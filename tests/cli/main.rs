@@ -1,5 +1,6 @@
 //! The commands, from end to end: what is typed, what comes out, and how it exits.
 
+mod callers;
 mod commands;
 mod doctor;
 mod sandbox;

@@ -66,6 +66,11 @@ impl Traffic {
 }
 
 impl Talk<'_> {
+    /// The client sends bytes.
+    pub fn ask_bytes(&mut self, bytes: &[u8]) {
+        self.segment(0, "PA", bytes);
+    }
+
     /// The client sends.
     pub fn ask(&mut self, text: &str) {
         self.segment(0, "PA", text.as_bytes());

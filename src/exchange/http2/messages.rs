@@ -4,7 +4,7 @@
 //! to stay in step), and opens, answers and closes exchanges. A request of which the method, the target or the host is
 //! hidden is told as such; a response whose status is hidden has none.
 
-use super::super::observer::{BodyWish, Grpc, Observer, Partial, Sides};
+use super::super::observer::{BodyWish, Grpc, Observer, Partial};
 use super::super::pairing::Pairing;
 use super::super::table::Exchange;
 use super::super::talk::Talk;
@@ -163,7 +163,7 @@ impl<O: Observer> Pairing<O> {
         let mut exchange = Exchange::new(message.ts);
         exchange.request_done = message.end_stream;
         exchange.asked = Some(message.ts);
-        let sides = Sides { client: c.end(client), server: c.end(client.peer()), secure: t.secure };
+        let sides = t.sides(c, client);
         let hides = parts.hidden && (!complete || host.is_none());
         let request = if hides {
             self.oddities.bump(Oddity::HeadHidden);
@@ -289,7 +289,7 @@ impl<O: Observer> Pairing<O> {
         fields: Fields<'_>,
     ) {
         let head = head(parts.status.unwrap_or_default(), message, parts, fields);
-        let number = self.open_orphan(c, side, t.secure, message.ts, &head);
+        let number = self.open_orphan(c, t, side, message.ts, &head);
         self.make_room(c, links);
         let full = links.streams.len() >= self.limits.http2_streams;
         links.streams.found(Stream { headed: true, status: true, ..Stream::new(message.stream, number) });

@@ -21,7 +21,7 @@ use self::lane::Lane;
 use super::observer::{Observer, Sides, TlsSession, TlsStage};
 use super::pairing::Pairing;
 use super::talk::{Event, Kind, Talk};
-use crate::base::{Bucket, Missing, Oddity, Side, Timestamp};
+use crate::base::{Address, Bucket, Missing, Oddity, Side, Timestamp};
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::record::content;
 use crate::proto::tls::session::{Facts, Hidden, Party, Session, Step, What, Why};
@@ -77,6 +77,8 @@ pub(super) struct Layer {
     early: Vec<Early>,
     mode: Mode,
     client: Option<Side>,
+    /// Whom a PROXY protocol header before it names as the client.
+    caller: Option<Address>,
     depth: u8,
     counted: bool,
     told: bool,
@@ -128,6 +130,7 @@ impl<O: Observer> Pairing<O> {
             early: Vec::new(),
             mode: if counted { Mode::Reading } else { Mode::Opaque(Bucket::Tls) },
             client: None,
+            caller: t.caller.as_deref().copied(),
             depth: t.depth,
             counted,
             told: false,
@@ -464,7 +467,10 @@ impl<O: Observer> Pairing<O> {
 
     /// Something happens in the connection inside. Its bytes are counted as decrypted ones.
     fn tls_inside(&mut self, c: &Connection, l: &mut Layer, what: impl FnOnce(&mut Self, &Connection, &mut Talk)) {
-        let mut inner = l.inner.take().unwrap_or_else(|| Box::new(Talk::inside(l.client, l.depth + 1)));
+        let mut inner = l.inner.take().unwrap_or_else(|| {
+            let caller = l.caller.map(Box::new);
+            Box::new(Talk { caller, ..Talk::inside(l.client, l.depth + 1) })
+        });
         let inside = Connection { opener: l.client, ..*c };
         let ledger = std::mem::take(&mut self.ledger);
         what(self, &inside, &mut inner);
@@ -561,7 +567,11 @@ impl<O: Observer> Pairing<O> {
         let session = TlsSession {
             number: l.number,
             stage,
-            sides: Sides { client: c.end(client), server: c.end(client.peer()), secure: true },
+            sides: Sides {
+                client: l.caller.unwrap_or_else(|| c.end(client)),
+                server: c.end(client.peer()),
+                secure: true,
+            },
             carrier: Carrier::Tcp,
             opened: l.opened.unwrap_or(c.opened),
             last: l.last,
