@@ -97,27 +97,8 @@ impl<O: Observer> Pairing<O> {
             let offset = chunk.offset + done as u64;
             let latest = chunk.acked.unwrap_or(UNKNOWN);
             let at = Place { ts: chunk.ts, offset, acked: chunk.acked, first: done == 0, previous, latest };
-            if t.kind == Kind::Http2 {
-                self.http2(c, t, side, Chunk { ts: chunk.ts, offset, acked: chunk.acked, bytes: rest });
-                return;
-            }
-            if t.kind == Kind::WebSocket {
-                self.websocket(t, side, rest);
-                return;
-            }
-            if t.kind == Kind::Other && rest[0] == content::HANDSHAKE && at.first && self.starts_tls(side, rest, at) {
-                self.begins_tls(t);
-            }
-            if t.kind == Kind::Tls {
-                return self.tls(c, t, side, Chunk { ts: at.ts, offset, acked: at.acked, bytes: rest });
-            }
-            if t.kind == Kind::Other {
-                if offset == 0 && t.other == Bucket::OtherTcp {
-                    // The other direction did not say what it is; servers of some protocols speak first.
-                    t.other = recognise::tcp(rest).unwrap_or(Bucket::OtherTcp);
-                }
-                self.ledger.add(t.other, rest.len() as u64);
-                return;
+            if !matches!(t.kind, Kind::Http | Kind::Probing) {
+                return self.carries_else(c, t, side, Chunk { offset, bytes: rest, ..chunk }, at);
             }
             done += match t.half(side).phase {
                 Phase::Length(left) => self.length(c, t, side, left, rest, at),
@@ -135,6 +116,26 @@ impl<O: Observer> Pairing<O> {
         let half = t.half(side);
         if half.passing && chunk.bytes.last() == Some(&b'\n') {
             half.pass();
+        }
+    }
+
+    /// Bytes of a connection that is known to carry something else than HTTP/1.
+    fn carries_else(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>, at: Place) {
+        let rest = chunk.bytes;
+        if t.kind == Kind::Other && rest.first() == Some(&content::HANDSHAKE) && at.first && self.starts_tls(side, rest, at) {
+            self.begins_tls(t);
+        }
+        match t.kind {
+            Kind::Http2 => self.http2(c, t, side, chunk),
+            Kind::WebSocket => self.websocket(t, side, rest),
+            Kind::Tls => self.tls(c, t, side, chunk),
+            _ => {
+                if chunk.offset == 0 && t.other == Bucket::OtherTcp {
+                    // The other direction did not say what it is; servers of some protocols speak first.
+                    t.other = recognise::tcp(rest).unwrap_or(Bucket::OtherTcp);
+                }
+                self.ledger.add(t.other, rest.len() as u64);
+            }
         }
     }
 
