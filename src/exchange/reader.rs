@@ -122,7 +122,11 @@ impl<O: Observer> Pairing<O> {
     /// Bytes of a connection that is known to carry something else than HTTP/1.
     fn carries_else(&mut self, c: &Connection, t: &mut Talk, side: Side, chunk: Chunk<'_>, at: Place) {
         let rest = chunk.bytes;
-        if t.kind == Kind::Other && rest.first() == Some(&content::HANDSHAKE) && at.first && self.starts_tls(side, rest, at) {
+        if t.kind == Kind::Other
+            && rest.first() == Some(&content::HANDSHAKE)
+            && at.first
+            && self.starts_tls(side, rest, at)
+        {
             self.begins_tls(t);
         }
         match t.kind {

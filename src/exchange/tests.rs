@@ -258,6 +258,17 @@ fn an_exchange_has_its_sizes_and_its_latency() {
 }
 
 #[test]
+fn a_request_of_http_0_9_has_no_head_and_its_response_no_status() {
+    let mut w = Wire::new();
+    w.c("GET /index\r\n").s("<title>Text, and nothing before it</title>").end(SERVER, End::Fin);
+    assert_eq!(w.short(), ["GET /index - no_response"]);
+    // Whatever is more than the line is something else.
+    let mut w = Wire::new();
+    w.c("GET /index\r\nQUIT\r\n").s("what?");
+    assert!(w.close().is_empty());
+}
+
+#[test]
 fn hard_case_16_head_204_304_and_until_close() {
     let mut w = Wire::new();
     w.c("HEAD /1 HTTP/1.1\r\nHost: h\r\n\r\n").s("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");

@@ -3,6 +3,8 @@
 /// Protocol version as the message itself states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Version {
+    /// HTTP/0.9: a request line without a version; the response is its content and nothing else (RFC 1945, 4.1 and 5).
+    Http09,
     /// HTTP/1.0
     Http10,
     /// HTTP/1.1
@@ -12,9 +14,10 @@ pub enum Version {
 }
 
 impl Version {
-    /// As people write it: `1.0`, `1.1`, `2`.
+    /// As people write it: `0.9`, `1.0`, `1.1`, `2`.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Http09 => "0.9",
             Self::Http10 => "1.0",
             Self::Http11 => "1.1",
             Self::Http2 => "2",

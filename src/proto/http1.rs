@@ -10,6 +10,7 @@ use std::mem::MaybeUninit;
 use httparse::{Error, Header, ParserConfig, Status};
 
 use super::lenient;
+use super::probe;
 use super::{Fields, RequestHead, ResponseHead, Target, Version};
 
 /// Field lines that are read on the stack, in place. Nearly every head has fewer.
@@ -202,6 +203,11 @@ fn odd_request<T>(bytes: &[u8], lines: usize, error: Error, read: &mut dyn ReadR
             Ok(Status::Partial) => return Read::Partial,
             Err(_) => {}
         }
+    }
+    if let Some(target) = probe::simple_request(bytes) {
+        let (version, size, notes) = (Version::Http09, bytes.len(), Notes::default());
+        let made = with_request("GET", target.into(), version, &[], size, notes, |h, f| read.call(h, f));
+        return finish(size, made);
     }
     match lenient::whole(bytes, |line| lenient::request_line(line).is_some()) {
         Read::Head(size, scratch) => {

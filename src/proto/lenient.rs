@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn what_is_no_head_is_refused() {
         for text in [
-            &b"GET /\r\n\r\n"[..],
+            &b"POST /\r\n\r\n"[..],
             b"hello world\r\n\r\n",
             b"GET / HTTP/2.0\r\n\r\n",
             b"\x00\x01\x02\x03",

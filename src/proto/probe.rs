@@ -108,7 +108,7 @@ pub fn first(bytes: &[u8]) -> First {
     let token = bytes.iter().take(METHOD + 1).take_while(|b| is_token(**b)).count();
     match bytes.get(token) {
         None if token <= METHOD => First::More,
-        Some(b' ' | b'\t') if METHODS.contains(&&bytes[..token]) => known_method(&bytes[token + 1..]),
+        Some(b' ' | b'\t') if METHODS.contains(&&bytes[..token]) => known_method(bytes, token + 1),
         Some(b' ') if token > 0 => match request_start(bytes) {
             Start::Yes => First::Request,
             Start::More => First::More,
@@ -118,12 +118,23 @@ pub fn first(bytes: &[u8]) -> First {
     }
 }
 
-/// Behind a well-known method: a request unless its line is whole and names no HTTP/1 version (RTSP, SIP, HTTP/0.9).
-fn known_method(rest: &[u8]) -> First {
+/// Behind a well-known method: a request unless its line is whole and names no HTTP/1 version (RTSP, SIP).
+fn known_method(bytes: &[u8], target: usize) -> First {
+    let rest = &bytes[target..];
     match rest.iter().position(|b| *b == b'\n') {
-        Some(end) if !ends_with_version(&rest[..end]) => First::Other,
+        Some(end) if !ends_with_version(&rest[..end]) && simple_request(bytes).is_none() => First::Other,
         _ => First::Request,
     }
+}
+
+/// The target of a request of HTTP/0.9 (RFC 1945, 5: Simple-Request), if it is all there is, but for empty lines.
+pub(super) fn simple_request(bytes: &[u8]) -> Option<&[u8]> {
+    let rest = bytes.strip_prefix(b"GET ")?;
+    let (target, behind) = rest.split_at(rest.iter().position(|b| matches!(b, b'\r' | b'\n'))?);
+    if !behind.ends_with(b"\n") || !skip_empty_lines(behind).is_empty() {
+        return None;
+    }
+    (target.first() == Some(&b'/') && target.iter().all(|b| (b'!'..=b'~').contains(b))).then_some(target)
 }
 
 /// Does a line (its LF taken off) end in an HTTP/1 version?
@@ -214,7 +225,10 @@ mod tests {
         assert_eq!(first(b"SSH-2.0-OpenSSH_9.7\r\n"), First::Other);
         assert_eq!(first(b"EHLO mail.example\r\n"), First::Other);
         assert_eq!(first(b"ICY 200 OK\r\n"), First::Other);
-        assert_eq!(first(b"GET /\r\n"), First::Other, "HTTP/0.9");
+        assert_eq!(first(b"GET /\r\n"), First::Request, "HTTP/0.9");
+        assert_eq!(first(b"GET /a\r\n\r\n"), First::Request, "HTTP/0.9 of a client that knows a newer one");
+        assert_eq!(first(b"GET key\r\n"), First::Other);
+        assert_eq!(first(b"GET /\r\nGET /\r\n"), First::Other);
         assert_eq!(first(b"OPTIONS rtsp://a/b RTSP/1.0\r\n"), First::Other);
         assert_eq!(first(b"GET /a b c HTTP/1.1\r\n"), First::Request, "a space in the target of a known method");
     }
