@@ -4,8 +4,8 @@
 //! record of their requests. Services, templates (as structures), methods, calls, statuses, probes and findings
 //! must be equal; nothing may be missing and nothing may be there in addition.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -41,7 +41,13 @@ fn lines(services: &Value) -> BTreeSet<String> {
         out.insert(format!("{name} calls {} probes {}", s["calls"], s["probes"]));
         for e in s["endpoints"].as_array().expect("endpoints") {
             let template = shape(text(&e["template"]));
-            let figures = format!("calls {} unanswered {} statuses {}", e["calls"], e["unanswered"], e["statuses"]);
+            let mut figures = format!("calls {} unanswered {} statuses {}", e["calls"], e["unanswered"], e["statuses"]);
+            if let Some(statuses) = e["grpc_statuses"].as_object().filter(|statuses| !statuses.is_empty()) {
+                // By number, as text has another order.
+                let statuses: BTreeMap<u32, &Value> =
+                    statuses.iter().map(|(k, n)| (k.parse().expect("a number"), n)).collect();
+                figures.push_str(&format!(" grpc {statuses:?}"));
+            }
             assert!(out.insert(format!("{name} {} {template} {figures}", text(&e["method"]))), "{template} twice");
         }
     }
@@ -86,6 +92,9 @@ fn scan(folder: &Path, expected: &Value) -> Value {
     for capture in expected["captures"].as_array().expect("captures") {
         command.args(["-r", text(capture)]);
     }
+    for keys in expected["keylogs"].as_array().into_iter().flatten() {
+        command.args(["--keylog", text(keys)]);
+    }
     for spec in expected["specs"].as_array().expect("specs") {
         command.args(["--spec", text(spec)]);
     }
@@ -95,10 +104,17 @@ fn scan(folder: &Path, expected: &Value) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("capture-samples").join(name)
+}
+
+fn expected(name: &str) -> Value {
+    let expected = std::fs::read(folder(name).join("expected.json")).expect("expected.json");
+    serde_json::from_slice(&expected).expect("JSON")
+}
+
 fn sample(name: &str) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("capture-samples").join(name);
-    let expected = std::fs::read(folder.join("expected.json")).expect("expected.json");
-    let expected: Value = serde_json::from_slice(&expected).expect("JSON");
+    let (folder, expected) = (folder(name), expected(name));
     let found = scan(&folder, &expected);
 
     equal(name, &lines(&found["inventory"]["services"]), &lines(&expected["services"]));
@@ -149,6 +165,139 @@ fn nginx() {
 #[test]
 fn aria2() {
     sample("aria2");
+}
+
+#[test]
+fn nginx_tls() {
+    sample("nginx-tls");
+}
+
+#[test]
+fn etcd() {
+    sample("etcd");
+}
+
+#[test]
+fn grpc() {
+    sample("grpc");
+}
+
+#[test]
+fn websocket() {
+    sample("websocket");
+}
+
+#[test]
+fn tunnels() {
+    sample("tunnels");
+}
+
+/// Lines of JSON that a command prints about a sample's capture.
+fn printed(command: &str, name: &str, more: &[&str]) -> Vec<Value> {
+    let mut program = Command::new(env!("CARGO_BIN_EXE_shadowtap"));
+    let output = program.current_dir(folder(name)).arg(command).args(more).arg("traffic.pcap.gz").output();
+    let output = output.expect("shadowtap starts");
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    let lines = output.stdout.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect()
+}
+
+/// What the truth has of each request.
+fn truth(name: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder(name).join("requests.jsonl")).expect("requests.jsonl");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// How often each line is there.
+fn counted(lines: impl Iterator<Item = String>) -> BTreeSet<String> {
+    let mut counts = BTreeMap::<String, u32>::new();
+    lines.for_each(|line| *counts.entry(line).or_default() += 1);
+    counts.into_iter().map(|(line, n)| format!("{n} times {line}")).collect()
+}
+
+#[test]
+fn grpc_messages_and_statuses_call_by_call() {
+    let found = printed("transactions", "grpc", &["--raw"]);
+    let found = found.iter().map(|t| {
+        assert_eq!((&t["whole"], &t["grpc"]["exact"]), (&true.into(), &true.into()), "{t}");
+        format!("{} {} {}", text(&t["uri"]), t["grpc"]["status"], t["grpc"]["messages"])
+    });
+    let truth = truth("grpc");
+    let truth = truth.iter().map(|t| format!("{} {} {}", text(&t["target"]), t["grpc_status"], t["messages"]));
+    equal("grpc, call by call", &counted(found), &counted(truth));
+    let compressed = printed("transactions", "grpc", &[]);
+    let compressed = compressed.iter().filter_map(|t| t["grpc"]["compressed_messages"][0].as_u64());
+    assert_eq!(compressed.sum::<u64>(), 6, "one placed and five imported with gzip");
+}
+
+#[test]
+fn etcds_messages_are_those_that_it_counts_itself() {
+    let mut found = BTreeMap::<String, [u64; 2]>::new();
+    for t in printed("transactions", "etcd", &["--raw"]) {
+        let sums = found.entry(text(&t["uri"]).to_owned()).or_default();
+        for (side, sum) in sums.iter_mut().enumerate() {
+            *sum += t["grpc"]["messages"][side].as_u64().expect("a count");
+        }
+    }
+    let truth = std::fs::read(folder("etcd").join("messages.json")).expect("messages.json");
+    let truth: BTreeMap<String, [u64; 2]> = serde_json::from_slice(&truth).expect("JSON");
+    assert_eq!(found, truth);
+}
+
+#[test]
+fn websocket_messages_connection_by_connection() {
+    let found = printed("transactions", "websocket", &["--raw"]);
+    let found = found.iter().map(|t| {
+        let messages = |side: usize| t["websocket"][side]["messages"].as_u64().unwrap_or(0);
+        format!("{} {} {:?}", text(&t["uri"]), t["status"], [messages(0), messages(1)])
+    });
+    let truth = truth("websocket");
+    let truth = truth.iter().map(|t| {
+        let messages = |side: usize| t["messages"][side].as_u64().expect("a count");
+        format!("{} {} {:?}", text(&t["target"]), t["status"], [messages(0), messages(1)])
+    });
+    equal("websocket", &counted(found), &counted(truth));
+}
+
+#[test]
+fn quic() {
+    // What the Initial packets tell. One connection is behind a Retry.
+    let found = printed("tls", "quic", &[]);
+    let found: BTreeSet<String> =
+        counted(found.iter().map(|t| format!("{} {} {}", text(&t["sni"]), t["alpn"], text(&t["server"]))));
+    let server = |n: u32, port: u16| format!("{n} times h3.test [\"h3\"] 192.0.2.1:{port}");
+    equal("quic", &found, &BTreeSet::from([server(4, 4433), server(1, 4434)]));
+}
+
+/// `expected.json` with the services of some ports only, and with other key logs.
+fn part(name: &str, ports: &[u64], keylogs: &[&str]) -> Value {
+    let mut expected = expected(name);
+    let services = expected["services"].as_array_mut().expect("services");
+    services.retain(|s| s["port"].as_u64().is_some_and(|port| ports.contains(&port)));
+    expected["keylogs"] = keylogs.iter().map(|k| Value::from(*k)).collect();
+    expected
+}
+
+#[test]
+fn key_logs_that_are_rotated_partial_or_missing() {
+    let name = "nginx-tls";
+    let read = |ports: &[u64], keylogs: &[&str]| {
+        let expected = part(name, ports, keylogs);
+        let found = scan(&folder(name), &expected);
+        equal(&format!("{keylogs:?}"), &lines(&found["inventory"]["services"]), &lines(&expected["services"]));
+        let buckets = &found["inventory"]["visibility"]["buckets"];
+        (buckets["decrypted_http"].as_u64().unwrap_or(0), buckets["tls_no_keys"].as_u64().unwrap_or(0))
+    };
+    // Rotated in the midst of a handshake's lines; in either order.
+    let (whole, missing) = read(&[443, 8443], &["keys/whole.log"]);
+    assert!(whole > 50_000 && missing == 0);
+    assert_eq!(read(&[443, 8443], &["keys/rotated.1.log", "keys/rotated.2.log"]), (whole, 0));
+    assert_eq!(read(&[443, 8443], &["keys/rotated.2.log", "keys/rotated.1.log"]), (whole, 0));
+    // Only those of TLS 1.2: the other port's sessions are said to lack theirs.
+    let (some, missing) = read(&[8443], &["keys/partial.log"]);
+    assert!(some > 20_000 && some < whole && missing > 20_000, "{some} {missing}");
+    // None at all.
+    assert_eq!(read(&[], &[]), (0, 0));
 }
 
 #[test]

@@ -24,6 +24,8 @@ class Truth:
         target = (u.path or "/") + (f"?{u.query}" if u.query else "")
         self.lines.append({"client": client, "method": method, "host": u.hostname, "port": port, "target": target,
                            "status": status, "request_type": media(request_type), "response_type": media(response_type)})
+        if u.scheme != "http":
+            self.lines[-1]["scheme"] = u.scheme
 
     def save(self):
         with self.file.open("a") as f:
@@ -109,7 +111,7 @@ def expected(lines, routes: Routes, notes="", probes=(404,)):
     services = {}
     for line in lines:
         s = services.setdefault((line["host"], line["port"]),
-                                {"scheme": "http", "host": line["host"], "port": line["port"], "calls": 0,
+                                {"scheme": line.get("scheme", "http"), "host": line["host"], "port": line["port"], "calls": 0,
                                  "probes": {}, "endpoints": {}})
         s["calls"] += 1
         path = line["target"].split("?")[0]
@@ -129,6 +131,10 @@ def expected(lines, routes: Routes, notes="", probes=(404,)):
         else:
             key = str(line["status"])
             e["statuses"][key] = e["statuses"].get(key, 0) + 1
+        if line.get("grpc_status") is not None:
+            key = str(line["grpc_status"])
+            statuses = e.setdefault("grpc_statuses", {})
+            statuses[key] = statuses.get(key, 0) + 1
     out = []
     for key in sorted(services):
         s = services[key]

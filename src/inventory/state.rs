@@ -72,9 +72,9 @@ enum Kinds {
     Other(Vec<(Kind, u64)>),
 }
 
-/// Did the server do what it was asked to?
+/// Did the server do what it was asked to? 101 is the answer of a WebSocket's endpoint.
 pub(super) fn is_success(status: u16) -> bool {
-    (200..400).contains(&status)
+    status == 101 || (200..400).contains(&status)
 }
 
 /// A status that a server gives for what is there, though it did not do it: not allowed, too often, wrong input, broken.
@@ -279,9 +279,9 @@ impl EndpointState {
         self.statuses().any(|(status, _)| is_success(status) || hints_at_something(status))
     }
 
-    /// Exchanges answered with 2xx or 3xx.
+    /// Exchanges that the server answered with what was asked for: 2xx, 3xx, 101.
     pub fn succeeded(&self) -> u64 {
-        self.counters.range(STATUS + 200, STATUS + 400).map(|(_, n)| n).sum()
+        self.statuses().filter(|(status, _)| is_success(*status)).map(|(_, n)| n).sum()
     }
 
     /// Days with at least one exchange.

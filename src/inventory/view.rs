@@ -126,9 +126,9 @@ pub struct EndpointView {
 }
 
 impl EndpointView {
-    /// Exchanges that the server answered with 2xx or 3xx.
+    /// Exchanges that the server answered with what was asked for: 2xx, 3xx, 101.
     pub fn succeeded(&self) -> u64 {
-        self.statuses.range(200..400).map(|(_, n)| n).sum()
+        self.statuses.range(200..400).chain(self.statuses.range(101..102)).map(|(_, n)| n).sum()
     }
 }
 

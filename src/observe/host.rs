@@ -84,6 +84,10 @@ fn append(host: &[u8], text: &mut String) -> Option<Span> {
         Some(b':') => host[end + 1..].iter().all(u8::is_ascii_digit),
         Some(_) => false,
     };
+    // etcd's client takes the URL of its endpoint for the authority.
+    if !port && matches!(&host[..end], b"http" | b"https") && host[end..].starts_with(b"://") {
+        return append(&host[end + 3..], text);
+    }
     let name = host[..end].strip_suffix(b".").unwrap_or(&host[..end]);
     // A name has a letter or a digit, and no empty label.
     let empty_label = name.first() == Some(&b'.') || name.windows(2).any(|w| w == b"..");
@@ -131,6 +135,8 @@ mod tests {
         assert_eq!(host(b"[fe80::1%25eth0]").as_deref(), Some("fe80::1"));
         assert_eq!(host(b"10.0.0.1:80").as_deref(), Some("10.0.0.1"));
         assert_eq!(host(b"my_service").as_deref(), Some("my_service"));
+        assert_eq!(host(b"http://etcd.test:2379").as_deref(), Some("etcd.test"));
+        assert_eq!(host(b"https://[::1]:2379").as_deref(), Some("::1"));
     }
 
     #[test]
@@ -138,7 +144,7 @@ mod tests {
         let long = "a".repeat(254);
         for raw in [
             "", ".", "..", "a..b", ".a", ":80", "a b", "a/b", "<x>", "a:b", "a:80:80", "[::1", "[zz]", "[::1]x",
-            "\u{e9}", "a@b", &long,
+            "\u{e9}", "a@b", "ftp://a", "http://", "http:///", &long,
         ] {
             assert_eq!(host(raw.as_bytes()), None, "{raw}");
         }

@@ -317,12 +317,12 @@ impl<'a> Evidence<'a> {
     }
 }
 
-/// Exchanges of an endpoint that prove that it is there: successes, and redirections that are not for good (as those
-/// of a web server are, to another host or spelling).
+/// Exchanges of an endpoint that prove that it is there: successes, a WebSocket's among them, and redirections that are
+/// not for good (as those of a web server are, to another host or spelling).
 fn proofs(endpoint: &Endpoint) -> u64 {
     if endpoint.method == HEAD || endpoint.method == OPTIONS {
         return 0;
     }
-    let proves = |status: u16| matches!(status, 200..=299 | 302..=304 | 307 | 308);
+    let proves = |status: u16| matches!(status, 101 | 200..=299 | 302..=304 | 307 | 308);
     endpoint.state.statuses().filter(|(status, _)| proves(*status)).map(|(_, n)| n).sum()
 }
