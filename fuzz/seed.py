@@ -48,6 +48,31 @@ def frames(sample, count, skip=0):
     return [(ts, f) for ts, f in packets if len(f) < 900][skip : skip + count], link
 
 
+def streams(sample):
+    """The bytes of each TCP connection of a recording in capture order: lists of (from the client?, bytes). Nothing is lost or
+    late in these recordings; what is sent again is left out."""
+    connections, out = {}, []
+    for _, frame in pcap.packets(pcap.load(HERE.parent / "capture-samples" / sample))[0]:
+        ip = frame[14:]
+        if frame[12:14] != b"\x08\0" or ip[9] != 6:
+            continue
+        tcp = ip[(ip[0] & 15) * 4 : int.from_bytes(ip[2:4], "big")]
+        ends = (ip[12:16], tcp[:2]), (ip[16:20], tcp[2:4])
+        seq, payload, syn = int.from_bytes(tcp[4:8], "big"), tcp[(tcp[12] >> 4) * 4 :], tcp[13] & 2
+        key = frozenset(ends)
+        if syn and not tcp[13] & 16:
+            connections[key] = (ends[0], {}, [])
+            out.append(connections[key][2])
+        if key in connections:
+            client, expected, chunks = connections[key]
+            if syn:
+                expected[ends[0]] = (seq + 1) & 0xFFFFFFFF
+            elif payload and expected.get(ends[0]) == seq:
+                expected[ends[0]] = (seq + len(payload)) & 0xFFFFFFFF
+                chunks.append((ends[0] == client, payload))
+    return out
+
+
 def pieces(*parts):
     """http1, any bytes: (from the server?, bytes)."""
     out = b"\0"
@@ -81,10 +106,10 @@ def main():
     get = b"GET /a?x=1 HTTP/1.1\r\nHost: a.test\r\n\r\n"
     ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n3;e=1\r\nabc\r\n0\r\nT: x\r\n\r\n"
-    get, ok = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n"
-    seed("http1", "proxy-line", pieces((0, b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 80\r\n" + get), (1, ok)))
+    short, none = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n"
+    seed("http1", "proxy-line", pieces((0, b"PROXY TCP4 192.0.2.7 198.51.100.1 56324 80\r\n" + short), (1, none)))
     named = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0f\xc0\0\2\7\xc6\x33\x64\1\xdc\4\0\x50\4\0\0"
-    seed("http1", "proxy-binary", pieces((0, named[:9]), (0, named[9:]), (0, get), (1, ok)))
+    seed("http1", "proxy-binary", pieces((0, named[:9]), (0, named[9:]), (0, short), (1, none)))
     seed("http1", "two", pieces((0, get), (1, ok), (0, get), (1, chunked)))
     seed("http1", "pipelined", pieces((0, get * 3), (1, ok * 3)))
     seed("http1", "continue", pieces((0, b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"),
@@ -144,8 +169,75 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
     seed("quic", "hello", b"\1\1" + struct.pack(">I", len(body))[1:] + body)
     seed("quic", "frames", b"\0\0\1\2\5\0\1\1\1\1\6\0\4abcd\6\4\2ef\x1c\0")
 
-    # For these, any bytes are a script.
-    rng = random.Random(1)
+    # TLS of real peers. tls: four bytes of choices, then one direction's bytes.
+    sessions = streams("nginx-tls")
+    keys = (HERE.parent / "capture-samples/nginx-tls/keys/whole.log").read_text()
+    by_random = {}
+    for line in keys.splitlines():
+        by_random.setdefault(line.split()[1], []).append(line + "\n")
+
+    def random_of(session):
+        # Record header, message header, version, then the random.
+        return session[0][1][11:43].hex()
+
+    def suite_of(session):
+        hello = next(data for client, data in session if not client)
+        return int.from_bytes(hello[44 + hello[43] :][:2], "big")
+
+    # The shortest session of each suite, and of the kinds that resume or retry.
+    kinds = {}
+    for session in sessions:
+        retried = sum(data.startswith(b"\x16\3") and data[5] == 1 for client, data in session if client) > 1
+        kind = (suite_of(session), retried, sum(len(data) for _, data in session) < 4000)
+        if kind not in kinds or sum(len(d) for _, d in session) < sum(len(d) for _, d in kinds[kind]):
+            kinds[kind] = session
+    chosen = sorted(kinds.items())
+    for n, (kind, session) in enumerate(chosen):
+        name = f"{kind[0]:04x}{'-retried' if kind[1] else ''}{'-short' if kind[2] else ''}"
+        for side, of in ((True, "client"), (False, "server")):
+            data = b"".join(d for client, d in session if client == side)[:1500]
+            seed("tls", f"{name}-{of}", n.to_bytes(4, "big") + data)
+        # tls_session: a byte (side; 0: hole, 1: keys, 2: give up, else bytes), a length, and so on.
+        lines = "".join(by_random[random_of(session)]).encode()
+        told = b"".join(b"\2" + (len(lines[at : at + 200])).to_bytes(4, "big") + lines[at : at + 200] for at in range(0, len(lines), 200))
+        body = b""
+        for client, data in session:
+            for at in range(0, len(data), 1400):
+                piece = data[at : at + 1400]
+                body += bytes((6 | (not client),)) + len(piece).to_bytes(4, "big") + piece
+        if len(body) < 9000:
+            seed("tls_session", f"{name}-keys-first", told + body)
+            seed("tls_session", f"{name}-keys-late", body + told)
+            # A hole of 64 bytes of the server's, before the last piece.
+            last = body.rindex(b"\6\0\0")
+            seed("tls_session", f"{name}-hole", told + body[:last] + b"\1\0\x40" + body[last:])
+    # keylog: four bytes of choices, then text.
+    seed("keylog", "tls13", b"\0\0\0\1" + "".join(next(v for v in by_random.values() if len(v) > 3)).encode())
+    seed("keylog", "tls12", b"\0\0\0\7" + "".join(next(v for v in by_random.values() if len(v) == 1)).encode())
+    odd = f"# a comment\n\nRSA 0102030405060708 {'11' * 48}\r\nRSA Session-ID:{'22' * 32} Master-Key:{'33' * 48}\n"
+    odd += f"PMS_CLIENT_RANDOM {'44' * 32} {'55' * 48}\nCLIENT_RANDOM {'66' * 32} {'7' * 95}\nEXPORTER_SECRET {'88' * 32} {'99' * 32}\nhalf"
+    seed("keylog", "odd", b"\0\0\0\3" + odd.encode())
+
+    # tunnels: flags, then (time, length, payload, depth, kinds, fragment size, damages, cut …).
+    def tunnelled(flags, *packets):
+        out = bytes([flags])
+        for payload, kinds, damages, cut in packets:
+            out += b"\1" + len(payload).to_bytes(4, "big") + payload + bytes([len(kinds), *kinds]) + b"\7" + bytes([damages])
+            out += b"\0" + bytes([cut]) if cut else b"\1"
+            out += bytes(range(1, 2 * damages + 1))
+        return out
+    for n in range(0, 36, 6):
+        seed("tunnels", f"kinds-{n}", tunnelled(0, *((b"GET / HTTP/1.1\r\n\r\n", [kind], 0, 0) for kind in range(n, n + 6))))
+    seed("tunnels", "nested", tunnelled(3, (b"hello", [24, 18, 28, 11], 0, 0), (b"hello again", [0, 2, 30, 32], 2, 9)))
+    seed("tunnels", "fragments", tunnelled(4, (b"x" * 250, [24], 0, 0), (b"y" * 90, [18], 1, 0)))
+    # QUIC's own packets, of a real client and server.
+    flights = []
+    for _, frame in pcap.packets(pcap.load(HERE.parent / "capture-samples/quic"))[0][:6]:
+        udp = frame[34:]
+        side = int(udp[:2] in (b"\x11\x51", b"\x11\x52"))
+        flights.append(b"\1\0" + bytes([side]) + (len(udp) - 8).to_bytes(4, "big") + udp[8:])
+    seed("quic", "real", b"\2" + b"".join(flights))
+
     # http2: step, then (which side, length, bytes); 248 and above is a hole. The client's preface is there already.
     def frame(kind, flags, stream, payload=b""):
         return len(payload).to_bytes(3, "big") + bytes((kind, flags)) + stream.to_bytes(4, "big") + payload
@@ -168,9 +260,12 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
               b"\x20\x3f\xe1\x1f\x87\x85\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf\xbe", b"\x10\x01a\x01b\x00\x01c\x00"]
     for late in range(3):
         seed("hpack", f"late{late}", bytes((late, 200)) + b"".join(bytes((len(b),)) + b for b in blocks))
+    # For these, any bytes are a script. Each has numbers of its own: one more target changes no other's.
     for target in ("reassembly", "http1", "inventory", "restore", "tunnels"):
+        rng = random.Random(target)
         for n, size in enumerate((40, 300, 900)):
             seed(target, f"script-{n}", bytes([1]) + rng.randbytes(size))
+    rng = random.Random("store")
     for n, size in enumerate((20, 60, 120)):
         seed("store", f"script-{n}", bytes([n + 1]) + rng.randbytes(size))
 
