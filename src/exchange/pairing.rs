@@ -14,11 +14,15 @@ use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use super::tls::Parted;
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
 use crate::proto::hpack::List;
+use crate::proto::probe::{self, Start};
 use crate::proto::tls::Keys;
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
 const SPARE: usize = 64;
+
+/// How long, in nanoseconds of packet time, the tap may bring a request after its response: 100 ms.
+pub(super) const TAP_REORDERS: u64 = 100_000_000;
 
 /// A spare buffer larger than this is given back.
 const SPARE_BYTES: usize = 16 << 10;
@@ -151,10 +155,16 @@ impl<O: Observer> Pairing<O> {
             // It is in the capture after all.
             held.assumed[side.index()] = 0;
         }
-        let peer = &mut t.halves[side.peer().index()];
-        if peer.pos == 0 && chunk.acked == Some(u64::from(HEADROOM)) {
-            // Its SYN was not seen although the other one was: it begins there, and nothing of it is missing.
-            peer.pos = u64::from(HEADROOM);
+        let midway = u64::from(HEADROOM);
+        if c.opener.is_none() && chunk.offset >= midway {
+            // Nothing of it comes from before the place where it was picked up.
+            let own = &mut t.halves[side.index()].pos;
+            *own = midway.max(*own);
+        }
+        if t.halves[side.peer().index()].pos == 0 && chunk.acked == Some(midway) && !Self::answers(c, held, side, chunk)
+        {
+            // Its SYN was not seen: it begins there, and nothing of it is missing.
+            t.halves[side.peer().index()].pos = midway;
         }
         if held.queues[side.index()].is_empty() && t.caught_up(side, chunk.acked) {
             self.process(c, t, side, chunk);
@@ -165,6 +175,18 @@ impl<O: Observer> Pairing<O> {
             held.queues[side.index()].push_back(Event::Data { ts, offset, acked, bytes: bytes.to_vec() });
         }
         self.release(c, t, Some(chunk.ts));
+    }
+
+    /// Midway: is this a response, or the rest of one, whose request the tap may still bring?
+    fn answers(c: &Connection, held: &Held, side: Side, chunk: Chunk<'_>) -> bool {
+        if c.opener.is_some() || !held.queues[side.peer().index()].is_empty() {
+            return false;
+        }
+        match held.queues[side.index()].front() {
+            Some(Event::Data { ts, .. }) => chunk.ts.since(*ts) < TAP_REORDERS,
+            Some(_) => false,
+            None => probe::response_start(chunk.bytes) != Start::No,
+        }
     }
 
     /// Processes what was held back, as far as its cause has been seen by now, or as waiting has no point any more:

@@ -72,7 +72,8 @@ pub(super) struct Straddle {
 
 /// One direction.
 pub(super) struct Half {
-    /// All before this offset has been processed. A stream picked up midway begins at [`HEADROOM`].
+    /// All before this offset has been processed. A stream picked up midway begins at [`HEADROOM`] or, with what the tap
+    /// brings late, before.
     pub pos: u64,
     /// How far its sender had received the other direction when it sent the last bytes that were recognised as part of
     /// a message (of a final response, on the server's side), or [`UNKNOWN`].
@@ -205,7 +206,7 @@ pub struct Talk {
 impl Talk {
     /// A connection whose `opener` is known was seen from its beginning.
     pub(super) fn new(opener: Option<Side>) -> Self {
-        let (pos, acked) = if opener.is_some() { (0, 0) } else { (u64::from(HEADROOM), UNKNOWN) };
+        let (pos, acked) = (0, if opener.is_some() { 0 } else { UNKNOWN });
         Self {
             halves: [Half::new(pos, acked), Half::new(pos, acked)],
             queue: Queue::new(),

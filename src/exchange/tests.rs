@@ -1,5 +1,6 @@
 //! The hard cases, as chunks and gaps: a double of the stream floor feeds the pairing, a recorder shows what came out.
 
+use super::pairing::TAP_REORDERS;
 use super::{BodyWish, Grpc, Observer, Outcome, Pairing, Sides};
 use crate::base::{Address, Bucket, FlowKey, Limits, Missing, Oddity, Side, Timestamp};
 use crate::proto::websocket::Tally;
@@ -471,6 +472,32 @@ fn hard_case_20_mid_stream() {
     let mut w = Wire::mid_stream();
     w.c("the rest of an upload").s(status(201, "0")).c(get("/1")).s(ok("1"));
     assert_eq!(w.short(), ["- 201 no_request", "GET /1 200"]);
+}
+
+#[test]
+fn hard_case_20_midway_a_reply_before_its_request() {
+    // The stream floor brings what lies before the acknowledged place below where the direction was picked up.
+    let begin = u64::from(HEADROOM);
+    let (first, second) = (get("/1"), get("/2"));
+    let len = first.len() as u64;
+    let mut w = Wire::mid_stream();
+    w.chunk(SERVER, begin, Some(begin), &ok("1").as_bytes()[..20]);
+    w.chunk(SERVER, begin + 20, Some(begin), &ok("1").as_bytes()[20..]);
+    w.chunk(CLIENT, begin - len, Some(begin), first.as_bytes());
+    w.chunk(CLIENT, begin, Some(begin + ok("1").len() as u64), second.as_bytes());
+    assert_eq!(w.short(), ["GET /1 200", "GET /2 - no_response"]);
+    // Its request is not in the capture: the next one is not taken for it.
+    let mut w = Wire::mid_stream();
+    w.s(ok("1")).c(second).s(ok("2"));
+    assert_eq!(w.short(), ["- 200 no_request", "GET /2 200"]);
+    // Only the response is in the capture: it is not held for long.
+    let mut w = Wire::mid_stream();
+    w.chunk(SERVER, begin, Some(begin), &ok("1").as_bytes()[..20]);
+    assert_eq!(w.pairing.buffered(), 20);
+    w.now += TAP_REORDERS;
+    w.chunk(SERVER, begin + 20, Some(begin), &ok("1").as_bytes()[20..]);
+    assert_eq!(w.pairing.buffered(), 0);
+    assert_eq!(w.short(), ["- 200 no_request"]);
 }
 
 #[test]
