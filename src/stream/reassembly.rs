@@ -93,7 +93,8 @@ impl<C: Consumer> Desk<'_, C> {
             }
             seq = seq.wrapping_add(1);
         }
-        if !flow.is(side, mark::SEEN) {
+        let picked_up = !flow.is(side, mark::SEEN);
+        if picked_up {
             flow.begin(side, seq, false);
         }
         if flags.has(TcpFlags::ACK) && !flow.is(peer, mark::SEEN) {
@@ -117,9 +118,21 @@ impl<C: Consumer> Desk<'_, C> {
         // now, so that cause is seen before effect where the tap allows.
         self.give_up(flow, peer, ts);
 
-        if !segment.payload.is_empty() || segment.cut > 0 {
+        let carries = !segment.payload.is_empty() || segment.cut > 0;
+        for of in [peer, side] {
+            let next = flow.halves[of.index()].next;
+            if self.waits(&flow.halves[of.index()]) && !(of == side && carries && looks_back(at, next)) {
+                self.drain(flow, of);
+            }
+        }
+        if carries {
             let payload = Payload { at, bytes: segment.payload, cut: segment.cut, ts, acked };
-            self.accept(flow, slot, side, payload);
+            if picked_up && self.over_limit(flow, slot, side, &payload).is_none() {
+                // The tap may bring an earlier segment behind this one: it waits for the flow's next packet.
+                self.hold(&flow.halves[side.index()], &payload);
+            } else {
+                self.accept(flow, slot, side, payload);
+            }
         }
         if flags.has(TcpFlags::FIN) {
             let at = at + segment.payload.len() as u64 + u64::from(segment.cut);
@@ -219,8 +232,8 @@ impl<C: Consumer> Desk<'_, C> {
         if held && hole.is_some_and(|h| h.disagrees(payload.at, payload.bytes)) {
             self.oddities.bump(Oddity::OverlapDisagrees);
         }
-        let behind = flow.halves[s].next.saturating_sub(payload.at);
-        if behind > 0 && behind <= u64::from(HEADROOM) && !held && !flow.started(side) && !flow.is(side, mark::EXACT) {
+        let held = held && !self.waits(&flow.halves[s]);
+        if looks_back(payload.at, flow.halves[s].next) && !held && !flow.started(side) && !flow.is(side, mark::EXACT) {
             flow.halves[s].next = payload.at;
             flow.marks[s] |= mark::STARTED;
         }
@@ -252,6 +265,11 @@ impl<C: Consumer> Desk<'_, C> {
             self.hold(&flow.halves[s], &payload);
             return;
         }
+    }
+
+    /// Is the segment with which a half was picked up still held? Nothing else that is in order ever is.
+    fn waits(&self, half: &Half) -> bool {
+        self.holes.get(half).and_then(|h| h.pieces.first()).is_some_and(|p| p.at == half.next)
     }
 
     /// Delivers the front of a payload that is in order, in place, up to `limit`.
@@ -385,7 +403,7 @@ impl<C: Consumer> Desk<'_, C> {
     fn give_up_first(&mut self, flow: &mut Flow<C::State>, side: Side) -> bool {
         let half = flow.halves[side.index()];
         let Some(first) = self.holes.get(&half).and_then(|h| h.pieces.first()).map(|p| p.at) else { return false };
-        debug_assert!(first > half.next, "what is in order is not held");
+        debug_assert!(first >= half.next, "what is delivered is not held");
         self.skip(flow, side, first);
         self.drain(flow, side)
     }
@@ -517,6 +535,11 @@ impl<C: Consumer> Desk<'_, C> {
         self.ledger.add(Bucket::OtherTcp, len - seen);
         Verdict::Goes
     }
+}
+
+/// Does a payload lie before where its half was picked up, and near enough to be taken?
+fn looks_back(at: u64, next: u64) -> bool {
+    (1..=u64::from(HEADROOM)).contains(&next.saturating_sub(at))
 }
 
 /// Takes a SYN into account; `false` when it is that of a new connection.

@@ -88,8 +88,8 @@ fn a_flow_that_speaks_again_after_the_idle_limit_is_a_new_one() {
     b.wait(10 * SECOND).send(Client, ACK, 6, 0, "ghi");
     assert_eq!(b.listener.heard.len(), 2);
     assert_eq!(b.listener.heard[&0].close, Some(Close::Idle));
-    assert_eq!(b.text(Client), "ghi");
     b.finish();
+    assert_eq!(b.text(Client), "ghi");
 }
 
 #[test]
