@@ -5,7 +5,7 @@ use httparse::Header;
 use shadowtap::base::{Address, FlowKey, InventoryLimits, Ledger, Oddities, Timestamp};
 use shadowtap::exchange::{Observer, Outcome, Partial, Sides};
 use shadowtap::inventory::Inventory;
-use shadowtap::observe::{Batch, Key, Observation, Sink, Watch};
+use shadowtap::observe::{Batch, Glimpse, Key, Observation, Sink, Watch};
 use shadowtap::proto::{Fields, RequestHead, ResponseHead, Version};
 use shadowtap::stream::Connection;
 
@@ -15,6 +15,10 @@ struct Nowhere;
 impl Sink for Nowhere {
     fn observation(&mut self, o: &Observation<'_>) {
         std::hint::black_box(o);
+    }
+
+    fn glimpse(&mut self, glimpse: Glimpse) {
+        std::hint::black_box(glimpse);
     }
 }
 

@@ -60,6 +60,12 @@ impl<O: Observer> Pipeline<O> {
     pub fn tick(&mut self, now: Timestamp) {
         self.table.tick(&mut self.pairing, now);
         self.pairing.tick(now);
+        self.quic.tick(&mut self.pairing.observer, now);
+    }
+
+    /// QUIC connections that have been idle for long by `now` are closed, also while only TCP comes.
+    pub fn tick_quic(&mut self, now: Timestamp) {
+        self.quic.tick(&mut self.pairing.observer, now);
     }
 
     /// The capture ended: what is open is closed, as it is. Afterwards each captured byte is in a bucket of the ledger.

@@ -144,6 +144,14 @@ pub struct InventoryLimits {
     pub media_types: usize,
     /// Server addresses kept for one service.
     pub addresses: usize,
+    /// Servers behind TLS or QUIC, by name and port. A usual one takes 1 to 2 KB, one made to hurt up to 28 KB.
+    pub opaque_services: usize,
+    /// Different values of one fact (suites, protocols, fingerprints, issuers) kept for one of these servers.
+    pub opaque_facets: usize,
+    /// Certificates kept for one of these servers.
+    pub opaque_certificates: usize,
+    /// Servers of which nothing could be read or named, by address and port.
+    pub blind_services: usize,
 }
 
 impl Default for InventoryLimits {
@@ -157,6 +165,10 @@ impl Default for InventoryLimits {
             query_parameters: 64,
             media_types: 16,
             addresses: 64,
+            opaque_services: 10_000,
+            opaque_facets: 32,
+            opaque_certificates: 8,
+            blind_services: 5_000,
         }
     }
 }

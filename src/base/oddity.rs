@@ -165,6 +165,14 @@ oddities! {
     EndpointLimit = "endpoint_limit",
     /// Query parameters or media types not kept because an endpoint held too many.
     FacetLimit = "facet_limit",
+    /// News of TLS and QUIC connections let go because there were too many different servers.
+    OpaqueLimit = "opaque_limit",
+    /// Facts about a TLS or QUIC server (fingerprints, certificates, protocols) not kept because there were too many different ones.
+    OpaqueFacetLimit = "opaque_facet_limit",
+    /// Connections that could not be read and were not told by server because there were too many different servers.
+    BlindLimit = "blind_limit",
+    /// News of connections that are not read, not taken in because their flows were shed by hash (live capture only).
+    GlimpseShed = "glimpse_shed",
     /// Exchanges not observed because their flows were shed by hash: the inventory could not keep up (live capture only).
     Shed = "shed",
 }

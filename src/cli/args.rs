@@ -367,7 +367,7 @@ pub(crate) struct List {
 pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) kept: Kept,
-    /// Id (ep-…, svc-…), or a path template, with the method before it if you like: "GET /users/{id}"
+    /// Id (ep-…, svc-…, opq-…), the origin of a service or of an opaque server (tls://pay.example), or a path template, with the method before it if you like: "GET /users/{id}"
     #[arg(value_name = "WHICH", required = true, num_args = 1..)]
     pub(crate) which: Vec<String>,
     /// Print JSON

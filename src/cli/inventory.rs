@@ -7,7 +7,7 @@ use super::exit::Failure;
 use super::show::{self, Cut};
 use super::{kept, output};
 use crate::console::Screen;
-use crate::inventory::{EndpointView, ServiceView, View};
+use crate::inventory::{EndpointView, OpaqueView, ServiceView, View};
 
 /// Runs it.
 pub(crate) fn run(command: &Inventory, screen: &Screen) -> Result<ExitCode, Failure> {
@@ -23,12 +23,15 @@ fn list(args: &List, screen: &Screen) -> Result<(), Failure> {
     let mut view = kept::view(&args.kept)?;
     if let Some(text) = &args.service {
         view.services.retain(|s| s.origin().contains(text.as_str()));
+        view.opaque.retain(|o| o.origin().contains(text.as_str()));
+        view.blind.services.retain(|b| b.place().contains(text.as_str()));
     }
     if args.json {
         return output::json(&view);
     }
     let cut = Cut::of(screen, args.full);
-    let text = show::services(&view, None, screen, cut, "see them with --full, or some with --service TEXT");
+    let rest = "see them with --full, or some with --service TEXT";
+    let text = show::services(&view, None, screen, cut, rest) + &show::opaque(&view, screen, cut, rest);
     output::print(text.trim_start_matches('\n'))
 }
 
@@ -48,9 +51,14 @@ fn one(args: &Show, screen: &Screen) -> Result<(), Failure> {
         if args.json {
             return output::json(service);
         }
-        let alone = View { services: vec![service.clone()], ..View::default() };
+        let behind = |o: &&OpaqueView| o.services.contains(&service.id);
+        let opaque = view.opaque.iter().filter(behind).cloned().collect();
+        let alone = View { services: vec![service.clone()], opaque, ..View::default() };
         let text = show::services(&alone, None, screen, Cut::NONE, "");
         return output::print(text.trim_start_matches('\n'));
+    }
+    if let Some(server) = view.opaque.iter().find(|o| o.id == which || o.origin() == which) {
+        return if args.json { output::json(server) } else { output::print(&show::server(server, screen)) };
     }
     let found = matching(&view, &which);
     if found.is_empty() {

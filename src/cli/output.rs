@@ -72,6 +72,7 @@ pub(crate) fn show(
     let mut text = String::new();
     if parts == Parts::All {
         text.push_str(&show::services(view, diff, screen, cut, REST));
+        text.push_str(&show::opaque(view, screen, cut, REST));
     }
     if let Some(diff) = diff {
         text.push_str(&show::findings(diff, screen, cut, REST));

@@ -15,7 +15,7 @@ use super::lines::{Lines, Waiting};
 use super::{keys, reading};
 use crate::base::Limits;
 use crate::console::Progress;
-use crate::exchange::{Observer, Outcome, QuicFlow, Sides, TlsSession, TlsStage};
+use crate::exchange::{Observer, Outcome, QuicFlow, Sides, TlsSession, TlsStage, Turns};
 use crate::pipeline::Pipeline;
 use crate::proto::tls::fingerprint::{Carrier, ja3s, ja4};
 use crate::proto::tls::session::Facts;
@@ -160,9 +160,10 @@ impl<W: Write> Observer for Sessions<W> {
                 last: flow.last,
                 facts: &facts,
                 decrypted: false,
+                settled: true,
                 client_bytes: flow.bytes[0],
                 server_bytes: flow.bytes[1],
-                turns: 0,
+                turns: Turns::default(),
             };
             if let Some(mut line) = Self::line(&session) {
                 (line.quic_version, line.retried) = (Some(format!("0x{:08x}", flow.version)), flow.retried);

@@ -15,7 +15,7 @@ use super::status::Status;
 use crate::base::{Bucket, InventoryLimits, Timestamp};
 use crate::inventory::Inventory;
 use crate::inventory::store::Sensor;
-use crate::observe::Batch;
+use crate::observe::{Batch, Sink};
 
 /// How long a parcel is waited for before the clock is looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -119,6 +119,7 @@ impl Learner {
     fn take(&mut self, mut parcel: Parcel) {
         let inventory = &mut self.inventory;
         parcel.batch.for_each(|observation| inventory.observe(observation));
+        parcel.batch.take_glimpses().for_each(|glimpse| inventory.glimpse(glimpse));
         if let Some(figures) = self.sources.get_mut(parcel.source) {
             *figures = parcel.figures;
         }

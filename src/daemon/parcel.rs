@@ -221,6 +221,7 @@ impl Way {
 
     fn send(&mut self) -> bool {
         self.sent = Instant::now();
+        self.pipeline.tick_quic(self.newest);
         let parcel = Parcel {
             source: self.source,
             figures: self.figures(),
@@ -283,6 +284,7 @@ impl Way {
         let mut oddities = self.pipeline.oddities();
         oddities.merge(&self.file_oddities);
         oddities.add(Oddity::Shed, valve.shed);
+        oddities.add(Oddity::GlimpseShed, valve.unseen);
         Figures {
             ledger: ledger.since(&self.before.ledger),
             oddities: oddities.since(&self.before.oddities),

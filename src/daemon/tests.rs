@@ -19,6 +19,7 @@ use crate::inventory::{Inventory, View};
 
 mod faults;
 mod listening;
+mod opaque;
 
 const CHILD: &str = "SHADOWTAP_TEST_DAEMON";
 /// `panic` or `stuck`: what a thread beside the daemon's own does as soon as there is a file `now`.
@@ -168,6 +169,8 @@ struct Recorder {
     file: File,
     now: u64,
     next: u32,
+    /// The server's.
+    port: u16,
 }
 
 impl Recorder {
@@ -178,7 +181,7 @@ impl Recorder {
         header.extend_from_slice(&65_535_u32.to_le_bytes());
         header.extend_from_slice(&1_u32.to_le_bytes());
         file.write_all(&header).unwrap();
-        Self { file, now: 1_700_000_000_000_000, next: 0 }
+        Self { file, now: 1_700_000_000_000_000, next: 0, port: 80 }
     }
 
     /// The same connections from `next` on, in another file.
@@ -231,7 +234,7 @@ impl Recorder {
     #[expect(clippy::too_many_arguments, reason = "a packet has that many parts")]
     fn packet(&mut self, out: &mut Vec<u8>, n: u32, up: bool, seq: u32, ack: u32, flags: &str, payload: &[u8]) {
         let client = ([10, 1, (n >> 8) as u8, n as u8], 20_000 + (n % 40_000) as u16);
-        let server = ([10, 0, 0, 9], 80);
+        let server = ([10, 0, 0, 9], self.port);
         let (from, to) = if up { (client, server) } else { (server, client) };
         let mut builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]).ipv4(from.0, to.0, 64).tcp(
             from.1,

@@ -8,7 +8,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::exchange::{BodyWish, Grpc, Observer, Outcome, QuicFlow, Sides};
+use crate::base::FlowKey;
+use crate::exchange::{BodyWish, Grpc, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
 use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
@@ -26,11 +27,13 @@ pub(super) struct Valve<O> {
     pub(super) passed: u64,
     /// Exchanges that were shed.
     pub(super) shed: u64,
+    /// News of connections that could not be read, likewise.
+    pub(super) unseen: u64,
 }
 
 impl<O> Valve<O> {
     pub(super) fn new(inner: O) -> Self {
-        Self { inner, closed: 0, passed: 0, shed: 0 }
+        Self { inner, closed: 0, passed: 0, shed: 0, unseen: 0 }
     }
 
     /// Sheds one part more.
@@ -55,8 +58,26 @@ impl<O> Valve<O> {
 
     #[inline]
     fn lets_through(&self, connection: &Connection) -> bool {
+        self.lets_through_flow(connection.key)
+    }
+
+    #[inline]
+    fn lets_through_flow(&self, key: FlowKey) -> bool {
         // The seed only needs to be the same everywhere.
-        self.closed == 0 || FixedState::with_seed(0).hash_one(connection.key) % PARTS >= self.closed
+        self.closed == 0 || FixedState::with_seed(0).hash_one(key) % PARTS >= self.closed
+    }
+
+    /// The observer, if it may hear of this flow; else counts what it misses.
+    fn told(&mut self, key: FlowKey) -> Option<&mut O> {
+        if self.lets_through_flow(key) {
+            return Some(&mut self.inner);
+        }
+        self.unseen += 1;
+        None
+    }
+
+    fn told_quic(&mut self, flow: &QuicFlow) -> Option<&mut O> {
+        self.told(FlowKey::new(flow.client, flow.server, 0).0)
     }
 }
 
@@ -125,11 +146,33 @@ impl<O: Observer> Observer for Valve<O> {
     }
 
     fn quic_hello(&mut self, flow: &QuicFlow) {
-        self.inner.quic_hello(flow);
+        if let Some(inner) = self.told_quic(flow) {
+            inner.quic_hello(flow);
+        }
+    }
+
+    fn quic_goes(&mut self, flow: &QuicFlow) {
+        if let Some(inner) = self.told_quic(flow) {
+            inner.quic_goes(flow);
+        }
     }
 
     fn quic_closed(&mut self, flow: &QuicFlow) {
-        self.inner.quic_closed(flow);
+        if let Some(inner) = self.told_quic(flow) {
+            inner.quic_closed(flow);
+        }
+    }
+
+    fn tls(&mut self, connection: &Connection, session: &TlsSession<'_>) {
+        if let Some(inner) = self.told(connection.key) {
+            inner.tls(connection, session);
+        }
+    }
+
+    fn unread(&mut self, connection: &Connection, unread: &Unread) {
+        if let Some(inner) = self.told(connection.key) {
+            inner.unread(connection, unread);
+        }
     }
 
     #[inline]
@@ -141,7 +184,7 @@ impl<O: Observer> Observer for Valve<O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Address, FlowKey, Timestamp};
+    use crate::base::{Address, Timestamp};
 
     #[test]
     fn sheds_the_same_flows_and_about_its_part() {

@@ -20,6 +20,7 @@ mod rules;
 mod table;
 mod talk;
 mod tls;
+mod turns;
 mod websocket;
 
 #[cfg(test)]
@@ -28,7 +29,8 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides, TlsSession, TlsStage};
+pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides, TlsSession, TlsStage, Unread, Unreadable};
 pub use pairing::Pairing;
 pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;
+pub use turns::{CLASSES as TURN_CLASSES, Turns};

@@ -1,6 +1,7 @@
 //! What a reader of exchanges sees.
 
 use super::quic::QuicFlow;
+use super::turns::Turns;
 use crate::base::{Address, Timestamp};
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::session::Facts;
@@ -9,7 +10,7 @@ use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
 /// Who asked and who answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sides {
     /// The client's address.
     pub client: Address,
@@ -83,7 +84,7 @@ impl Partial {
 /// How far a TLS session is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsStage {
-    /// Its ClientHello was read, or (without one) it is seen for the first time.
+    /// Its ClientHello was read. One of which no hello was seen begins when it has lasted for a minute, or at its end.
     Begun,
     /// It goes on: told now and then while it lasts.
     Goes,
@@ -111,12 +112,39 @@ pub struct TlsSession<'a> {
     pub facts: &'a Facts,
     /// Something of it was decrypted.
     pub decrypted: bool,
-    /// Bytes from the client since it was told of before, records and all.
+    /// The first word since its handshake is over, or will not come: what the facts say counts now, once.
+    pub settled: bool,
+    /// Bytes from the client since it was told of before, records and all. 0 where it begins: whether a key opens them
+    /// is told with the next word.
     pub client_bytes: u64,
     /// Bytes from the server, likewise.
     pub server_bytes: u64,
-    /// How often the server began to answer something, likewise: the turns of the talk.
-    pub turns: u64,
+    /// The turns that were over since then, those of the handshake left out.
+    pub turns: Turns,
+}
+
+/// Why nothing of a connection could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// One of its directions was never captured.
+    OneSided,
+    /// None of its bytes were captured, though some were sent.
+    Gap,
+    /// Both directions are there, in no protocol that is known, or too little of it to tell.
+    Unknown,
+}
+
+/// A TCP connection of which nothing could be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Who opened it and who took it; where no SYN told, the end with the lower port is taken for the server.
+    pub sides: Sides,
+    /// Why.
+    pub why: Unreadable,
+    /// Bytes of it, of both directions.
+    pub bytes: u64,
+    /// When its last segment came.
+    pub last: Timestamp,
 }
 
 /// How an exchange ended.
@@ -213,7 +241,7 @@ pub trait Observer {
         let _ = (request, response, bytes);
     }
 
-    /// A TLS session was seen. Not told of one picked up midway, of which no handshake was seen, before its end.
+    /// A TLS session was seen.
     fn tls(&mut self, connection: &Connection, session: &TlsSession<'_>) {
         let _ = (connection, session);
     }
@@ -226,9 +254,19 @@ pub trait Observer {
         let _ = flow;
     }
 
+    /// A QUIC connection goes on: told now and then while it lasts, once its hello was.
+    fn quic_goes(&mut self, flow: &QuicFlow) {
+        let _ = flow;
+    }
+
     /// A QUIC connection is over, or the capture is.
     fn quic_closed(&mut self, flow: &QuicFlow) {
         let _ = flow;
+    }
+
+    /// A TCP connection is over of which nothing could be read, and whose protocol has no name.
+    fn unread(&mut self, connection: &Connection, unread: &Unread) {
+        let _ = (connection, unread);
     }
 
     /// A response whose request is not in the capture: its head was read. [`Observer::finish`] follows when it is over.

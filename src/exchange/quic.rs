@@ -22,6 +22,9 @@ const TRIES: u8 = 8;
 /// Nanoseconds of packet time without a datagram after which a connection is over. Idle time-outs of servers are 30 s to a few minutes.
 const IDLE: u64 = 120_000_000_000;
 
+/// Nanoseconds of packet time between two words to the observer about a connection that lasts.
+const WORD: u64 = 60_000_000_000;
+
 /// One QUIC connection.
 #[derive(Clone, Debug, PartialEq)]
 pub struct QuicFlow {
@@ -39,6 +42,8 @@ pub struct QuicFlow {
     pub last: Timestamp,
     /// Payload bytes of UDP from the client and from the server.
     pub bytes: [u64; 2],
+    /// Those of them that came since the connection was told of before.
+    pub fresh: [u64; 2],
     /// A server asked for a token.
     pub retried: bool,
 }
@@ -50,6 +55,7 @@ struct Flow {
     opener: Option<Box<(Vec<u8>, u32, Opener)>>,
     joined: Box<Joined>,
     tries: u8,
+    told_at: Timestamp,
 }
 
 /// The table of connections.
@@ -100,7 +106,9 @@ impl Quic {
         let Some(flow) = self.flows.get_mut(&datagram.key) else { return Bucket::Udp };
         flow.told.last = datagram.ts;
         let from = usize::from(datagram.key.end(datagram.side) != flow.told.client);
-        flow.told.bytes[from] += datagram.payload.len() as u64 + u64::from(datagram.cut);
+        let size = datagram.payload.len() as u64 + u64::from(datagram.cut);
+        flow.told.bytes[from] += size;
+        flow.told.fresh[from] += size;
         if begins && flow.told.hello.is_none() {
             let before = flow.joined.held();
             flow.look(datagram, &mut self.room, &mut self.oddities);
@@ -116,21 +124,28 @@ impl Quic {
                 self.held -= flow.joined.held();
                 *flow.joined = Joined::default();
                 flow.opener = None;
+                flow.told_at = datagram.ts;
                 observer.quic_hello(&flow.told);
             }
+        } else if flow.told.hello.is_some() && datagram.ts.since(flow.told_at) > WORD {
+            flow.told_at = datagram.ts;
+            observer.quic_goes(&flow.told);
+            flow.told.fresh = [0; 2];
         }
         Bucket::Quic
     }
 
-    fn open<O: Observer>(&mut self, observer: &mut O, datagram: &Datagram<'_>) {
+    /// Closes what has been idle for long by now, and while the table holds `max` connections the one that was looked
+    /// at longest ago.
+    fn expire<O: Observer>(&mut self, observer: &mut O, now: Timestamp, max: usize) {
         while let Some(&(since, key)) = self.queue.front() {
-            let over = self.flows.len() >= self.max;
-            if !over && datagram.ts.since(since) < IDLE {
+            let over = self.flows.len() >= max;
+            if !over && now.since(since) < IDLE {
                 break;
             }
             self.queue.pop_front();
             let Some(flow) = self.flows.get(&key) else { continue };
-            if !over && datagram.ts.since(flow.told.last) < IDLE {
+            if !over && now.since(flow.told.last) < IDLE {
                 self.queue.push_back((flow.told.last.max(since), key));
                 continue;
             }
@@ -139,6 +154,15 @@ impl Quic {
             }
             self.close(observer, key);
         }
+    }
+
+    /// Time has passed: what has been idle for long is closed.
+    pub fn tick<O: Observer>(&mut self, observer: &mut O, now: Timestamp) {
+        self.expire(observer, now, usize::MAX);
+    }
+
+    fn open<O: Observer>(&mut self, observer: &mut O, datagram: &Datagram<'_>) {
+        self.expire(observer, datagram.ts, self.max);
         let flow = Flow {
             told: QuicFlow {
                 client: datagram.key.end(datagram.side),
@@ -148,12 +172,14 @@ impl Quic {
                 first: datagram.ts,
                 last: datagram.ts,
                 bytes: [0; 2],
+                fresh: [0; 2],
                 retried: false,
             },
             client: None,
             opener: None,
             joined: Box::default(),
             tries: 0,
+            told_at: datagram.ts,
         };
         self.flows.insert(datagram.key, flow);
         self.queue.push_back((datagram.ts, datagram.key));
@@ -234,6 +260,7 @@ impl Flow {
         let client = datagram.key.end(datagram.side);
         if client != self.told.client {
             self.told.bytes.reverse();
+            self.told.fresh.reverse();
         }
         self.told.client = client;
         self.told.server = datagram.key.end(datagram.side.peer());

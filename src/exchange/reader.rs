@@ -5,7 +5,7 @@
 //! where a message begins, a direction reads nothing until the beginning of a chunk is a whole start line **and** what
 //! both sides had acknowledged proves that a message begins there. Never copies a head that lies in one chunk.
 
-use super::observer::{Observer, Partial};
+use super::observer::{Observer, Partial, Unread};
 use super::pairing::Pairing;
 use super::rules::{Fit, Site};
 use super::table::{NOBODY, UNKNOWN};
@@ -838,6 +838,23 @@ impl<O: Observer> Pairing<O> {
         if t.one_sided() {
             self.ledger.shift(Bucket::OtherTcp, Bucket::OneSided, t.opaque);
         }
+        if !t.spoke && t.kind != Kind::Tls {
+            self.tell_unread(c, t, last);
+        }
+    }
+
+    /// Says that nothing of a connection could be read, where that is so.
+    #[cold]
+    fn tell_unread(&mut self, c: &Connection, t: &Talk, last: Timestamp) {
+        let why = match t.why_unread() {
+            Some(why) if t.depth == 0 => why,
+            _ => return,
+        };
+        let port = |side: Side| c.end(side).port;
+        let guess = if port(Side::Lo) < port(Side::Hi) { Side::Hi } else { Side::Lo };
+        let client = t.client.or(c.opener).unwrap_or(guess);
+        let sides = t.sides(c, client);
+        self.observer.unread(c, &Unread { sides, why, bytes: t.opaque, last });
     }
 
     /// Gives up a head that is not whole.

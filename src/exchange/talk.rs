@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::http2::Http2;
-use super::observer::Sides;
+use super::observer::{Sides, Unreadable};
 use super::table::{NOBODY, Queue, UNKNOWN};
 use super::tls::Layer;
 use super::websocket::WebSocket;
@@ -236,6 +236,18 @@ impl Talk {
             [true, false] => !start(&self.halves[1]),
             [false, true] => !start(&self.halves[0]),
             _ => false,
+        }
+    }
+
+    /// Why nothing of it could be read, if its protocol has no name; `None` also where nothing was said.
+    pub(super) fn why_unread(&self) -> Option<Unreadable> {
+        let start = |half: &Half| half.pos == 0 || half.pos == u64::from(HEADROOM);
+        match self.heard {
+            _ if self.other != Bucket::OtherTcp => None,
+            [false, false] => (!self.halves.iter().all(start)).then_some(Unreadable::Gap),
+            _ if self.opaque == 0 => None,
+            _ if self.one_sided() => Some(Unreadable::OneSided),
+            _ => Some(Unreadable::Unknown),
         }
     }
 

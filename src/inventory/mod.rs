@@ -13,6 +13,7 @@ mod id;
 mod learn;
 mod methods;
 mod names;
+mod opaque;
 mod records;
 mod render;
 mod service;
@@ -26,13 +27,18 @@ mod view;
 use hashbrown::HashTable;
 
 use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
-use crate::observe::{Observation, ServiceKey, Sink};
+use crate::observe::{Glimpse, Observation, ServiceKey, Sink};
 use documented::Route;
 use methods::Methods;
 use names::Names;
+use opaque::Opaque;
 use service::{Context, Room, Service};
 
 pub use assign::Assignment;
+pub use opaque::{
+    BlindService, BlindView, CertificateView, ClientCertificates, Hint, Likeness, NamedBy, OpaqueView, Sight,
+    SightCounts, TurnsView,
+};
 pub use records::RestoreError;
 pub use state::EndpointState;
 pub use training::Labelled;
@@ -57,6 +63,8 @@ pub struct Inventory {
     index: HashTable<u32>,
     methods: Methods,
     names: Names,
+    /// Servers that are not, or not wholly, read.
+    opaque: Opaque,
     routes: Vec<Route>,
     /// Raw endpoints of all services.
     endpoints: usize,
@@ -77,6 +85,7 @@ impl Inventory {
             index: HashTable::new(),
             methods: Methods::new(),
             names: Names::new(),
+            opaque: Opaque::default(),
             routes: Vec::new(),
             endpoints: 0,
             gone: Vec::new(),
@@ -123,6 +132,7 @@ impl Inventory {
     pub fn merge(&mut self, other: Self) {
         self.oddities.merge(&other.oddities);
         self.observed += other.observed;
+        self.opaque.merge(other.opaque, &self.limits, &mut self.oddities);
         for theirs in &other.services {
             let Some(index) = self.find(&theirs.facts.key()).or_else(|| self.add_service(&theirs.facts.key())) else {
                 self.oddities.add(Oddity::ServiceLimit, theirs.facts.calls);
@@ -148,11 +158,15 @@ impl Inventory {
             })
             .collect();
         services.sort_by(|a, b| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme)));
+        let (opaque, blind, sight) = self.opaque.view(&services, visibility);
         View {
             schema: View::SCHEMA,
             first_seen: services.iter().map(|s| s.first_seen).min().unwrap_or_default(),
             last_seen: services.iter().map(|s| s.last_seen).max().unwrap_or_default(),
             services,
+            opaque,
+            blind,
+            sight,
             visibility: visibility.clone(),
             oddities: all,
         }
@@ -229,6 +243,10 @@ impl Sink for Inventory {
     #[inline]
     fn observation(&mut self, observation: &Observation<'_>) {
         self.observe(observation);
+    }
+
+    fn glimpse(&mut self, glimpse: Glimpse) {
+        self.opaque.observe(glimpse, &self.limits, &mut self.oddities);
     }
 }
 

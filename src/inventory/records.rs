@@ -1,7 +1,7 @@
 //! Records for the store.
 //!
-//! Takes what changed, gives one record for each raw endpoint and one for each service, under keys that sort by service;
-//! takes such records back. A tick writes only what changed in it. Each record begins with the version of its form and holds
+//! Takes what changed, gives one record for each raw endpoint, one for each service and one for each server that is not
+//! read, under keys that sort by service; takes such records back. A tick writes only what changed in it. Each record begins with the version of its form and holds
 //! all that its part of the inventory is made of. Never trusts what it reads: a damaged record is an error, not a panic.
 
 use std::borrow::Cow;
@@ -13,7 +13,7 @@ use super::methods::Methods;
 use super::service::{Facts, Service};
 use super::state::EndpointState;
 use super::tree::{Closed, NodeId, ROOT, Token, Tree};
-use super::{Change, Inventory, id};
+use super::{Change, Inventory, id, opaque};
 use crate::base::{InventoryLimits, Oddities, Oddity};
 
 /// Version of the records' form.
@@ -192,6 +192,7 @@ impl Inventory {
         for service in &mut self.services {
             service.take_changes(&self.methods, &mut out);
         }
+        out.extend(self.opaque.take_changes().map(|(key, record)| (key, record.map(|r| encode(&r)))));
         out.into_iter().map(|(key, value)| Change { key, value }).collect()
     }
 
@@ -218,7 +219,14 @@ impl Inventory {
     ) -> Result<(Self, Vec<RestoreError>), RestoreError> {
         let mut inventory = Self::new(limits);
         let mut left_out = Vec::new();
-        let (services, endpoints): (Vec<_>, Vec<_>) = records.partition(|(key, _)| key.first() == Some(&SERVICE));
+        let (opaque, others): (Vec<_>, Vec<_>) = records.partition(|(key, _)| key.first() == Some(&opaque::RECORD));
+        for (key, value) in &opaque {
+            if let Err(e) = inventory.restore_opaque(key, value) {
+                left_out.push(e.tolerable()?);
+            }
+        }
+        let (services, endpoints): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|(key, _)| key.first() == Some(&SERVICE));
         let mut numbers = BTreeMap::new();
         let mut closed = Vec::new();
         for (key, value) in &services {
@@ -249,6 +257,11 @@ impl Inventory {
             inventory.observed += service.facts.calls;
         }
         Ok((inventory, left_out))
+    }
+
+    fn restore_opaque(&mut self, key: &[u8], value: &[u8]) -> Result<(), RestoreError> {
+        let record: opaque::Record = body(key, value)?;
+        self.opaque.restore(key, record, &self.limits).map_err(|why| damaged(key, why))
     }
 
     /// Adds the service of a record; gives its id and the paths that were folded for good.
@@ -307,6 +320,11 @@ fn decode<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8], len: usize) -> Re
     if key.len() != len || key.first() != Some(&wanted) {
         return Err(damaged(key, "not a key of ours"));
     }
+    body(key, value)
+}
+
+/// What stands behind the version of the form.
+fn body<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<T, RestoreError> {
     match value.split_first() {
         Some((&SCHEMA, body)) => postcard::from_bytes(body).map_err(|e| damaged(key, &e.to_string())),
         Some((&found, _)) => Err(RestoreError::Schema { key: hex(key), found }),

@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::opaque::{BlindView, OpaqueView, SightCounts};
 use crate::base::{Ledger, Oddities, Timestamp};
 use crate::observe::{Kind, Scheme};
 
@@ -22,6 +23,15 @@ pub struct View {
     pub last_seen: Timestamp,
     /// Services, by host, port and scheme.
     pub services: Vec<ServiceView>,
+    /// Servers behind TLS or QUIC, by name, port and kind, those that were decrypted included.
+    #[serde(default)]
+    pub opaque: Vec<OpaqueView>,
+    /// What can be neither read nor named.
+    #[serde(default)]
+    pub blind: BlindView,
+    /// Services by how far they are in sight.
+    #[serde(default)]
+    pub sight: SightCounts,
     /// What the sensor saw and did not see.
     pub visibility: Ledger,
     /// What was strange.

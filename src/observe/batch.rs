@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append, lend};
-use super::{Observation, Scheme, ServiceKey, Sink};
+use super::{Glimpse, Observation, Scheme, ServiceKey, Sink};
 use crate::base::Timestamp;
 
 /// Owned observations.
@@ -17,6 +17,9 @@ pub struct Batch {
     segments: Vec<SegmentSpan>,
     parameters: Vec<ParameterSpan>,
     items: Vec<Item>,
+    glimpses: Vec<Glimpse>,
+    /// Bytes that the glimpses take.
+    glimpsed: usize,
 }
 
 /// One observation; its segments and parameters end where these numbers say, and begin where the item before ended.
@@ -115,12 +118,26 @@ impl Batch {
         }
     }
 
-    /// Lets all observations go and keeps the buffers.
+    /// Takes a glimpse in.
+    pub fn push_glimpse(&mut self, glimpse: Glimpse) {
+        self.glimpsed += glimpse.weight();
+        self.glimpses.push(glimpse);
+    }
+
+    /// Takes the glimpses out, in the order in which they came.
+    pub fn take_glimpses(&mut self) -> impl Iterator<Item = Glimpse> + '_ {
+        self.glimpsed = 0;
+        self.glimpses.drain(..)
+    }
+
+    /// Lets all go and keeps the buffers.
     pub fn clear(&mut self) {
         self.text.clear();
         self.segments.clear();
         self.parameters.clear();
         self.items.clear();
+        self.glimpses.clear();
+        self.glimpsed = 0;
     }
 
     /// Observations in the batch.
@@ -128,17 +145,18 @@ impl Batch {
         self.items.len()
     }
 
-    /// Is there none?
+    /// Is there none, and no glimpse either?
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && self.glimpses.is_empty()
     }
 
-    /// Bytes that the observations take.
+    /// Bytes that observations and glimpses take.
     pub fn bytes(&self) -> usize {
         self.text.len()
             + size_of_val(self.segments.as_slice())
             + size_of_val(self.parameters.as_slice())
             + size_of_val(self.items.as_slice())
+            + self.glimpsed
     }
 }
 
@@ -146,6 +164,10 @@ impl Sink for Batch {
     #[inline]
     fn observation(&mut self, observation: &Observation<'_>) {
         self.push(observation);
+    }
+
+    fn glimpse(&mut self, glimpse: Glimpse) {
+        self.push_glimpse(glimpse);
     }
 }
 

@@ -74,7 +74,7 @@ fn place(host: &[u8]) -> usize {
 }
 
 /// Appends the normalised host to `text`; `None`, and nothing appended, where it is not a host.
-fn append(host: &[u8], text: &mut String) -> Option<Span> {
+pub(super) fn append(host: &[u8], text: &mut String) -> Option<Span> {
     if host.first() == Some(&b'[') {
         return append_ipv6(host, text);
     }

@@ -3,10 +3,12 @@
 //! Takes exchanges from floor 4, gives [`Observation`]s: who, which service, which method, the path as segments
 //! of words and kinds, parameter names with the kinds of their values, media types, status, sizes, latency. An
 //! identifier that can be told by its form (number, UUID, token, e-mail…) leaves as its kind and a keyed hash;
-//! only what could be a literal of the API's own leaves as text. Never gives a body, a token or a query value.
+//! only what could be a literal of the API's own leaves as text. Of what could not be read it gives [`Glimpse`]s: which
+//! server, what the handshake told, how much passed. Never gives a body, a token or a query value.
 
 mod batch;
 mod caller;
+mod glimpse;
 pub mod glue;
 mod host;
 mod key;
@@ -19,6 +21,7 @@ mod watch;
 
 pub use batch::Batch;
 pub use caller::{Network, NotANetwork, TrustedProxies};
+pub use glimpse::{Badge, Blindness, Cover, Glimpse, Handshake};
 pub use key::Key;
 pub use logged::Logged;
 pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};
@@ -28,11 +31,18 @@ pub use watch::{Ticket, Watch};
 pub trait Sink {
     /// One exchange was seen. The observation borrows; what is to outlive the call is copied.
     fn observation(&mut self, observation: &Observation<'_>);
+
+    /// Something was seen of a connection that is not, or not wholly, read.
+    fn glimpse(&mut self, glimpse: Glimpse);
 }
 
 impl<S: Sink> Sink for &mut S {
     #[inline]
     fn observation(&mut self, observation: &Observation<'_>) {
         (**self).observation(observation);
+    }
+
+    fn glimpse(&mut self, glimpse: Glimpse) {
+        (**self).glimpse(glimpse);
     }
 }

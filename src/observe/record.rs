@@ -41,6 +41,11 @@ pub(super) struct ParameterSpan {
     pub(super) kind: Kind,
 }
 
+/// The beginning of a text, at most so many bytes of it.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
+}
+
 /// Appends to a text buffer and says where.
 #[inline(always)]
 pub(super) fn append(buffer: &mut String, text: &str) -> Span {

@@ -7,14 +7,15 @@
 //! `CONNECT` gives no observation: it asks a proxy for a tunnel, not a service for a resource (RFC 9110, 9.3.6).
 //! `OPTIONS *` is about the server as a whole and is observed with an empty path. A response whose request is not in
 //! the capture gives no observation either, since nobody knows what was asked; floor 4 counts it as `request_missing`.
+//! Such a response, a request with a hidden head, TLS and QUIC, and what could not be read give [`Glimpse`]s.
 
 use super::caller::TrustedProxies;
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
-use super::{Kind, Observation, Scheme, ServiceKey, Sink, host};
+use super::{Blindness, Glimpse, Kind, Observation, Scheme, ServiceKey, Sink, host};
 use crate::base::Address;
-use crate::exchange::{Grpc, Observer, Outcome, Sides};
+use crate::exchange::{Grpc, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
 use crate::proto::{RequestHead, ResponseHead, Version, grpc};
 use crate::stream::Connection;
 
@@ -35,6 +36,9 @@ pub struct Watch<S> {
     trusted: TrustedProxies,
     slots: Vec<Slot>,
     free: Vec<u32>,
+    /// Messages that do not say what was asked, until they are over.
+    blind: Vec<(Sides, Blindness)>,
+    free_blind: Vec<u32>,
     scratch: Vec<u8>,
     caller: (Address, u64),
     hosts: host::Recent,
@@ -46,6 +50,8 @@ pub struct Ticket(u32);
 
 /// Nothing is kept.
 const NOTHING: u32 = u32::MAX;
+/// The number is that of a message that does not say what was asked.
+const BLIND: u32 = 1 << 31;
 
 /// What is known of a request.
 #[derive(Debug)]
@@ -75,6 +81,8 @@ impl<S: Sink> Watch<S> {
             trusted: TrustedProxies::default(),
             slots: Vec::new(),
             free: Vec::new(),
+            blind: Vec::new(),
+            free_blind: Vec::new(),
             scratch: Vec::new(),
             caller: (nobody, key.hash_bits(0)),
             hosts: host::Recent::new(),
@@ -122,6 +130,30 @@ impl<S: Sink> Watch<S> {
             slot.response_type = media_type(response_type, &mut slot.text);
             slot.observe(outcome, &mut self.sink);
             self.free.push(index);
+        }
+    }
+
+    /// A message that does not say what was asked.
+    #[cold]
+    fn blind(&mut self, sides: Sides, why: Blindness) -> Ticket {
+        let index = self.free_blind.pop().unwrap_or_else(|| {
+            self.blind.push((sides, why));
+            (self.blind.len() - 1) as u32
+        });
+        if let Some(place) = self.blind.get_mut(index as usize) {
+            *place = (sides, why);
+        }
+        Ticket(BLIND | index)
+    }
+
+    #[cold]
+    fn finish_blind(&mut self, ticket: u32, outcome: &Outcome) {
+        let index = ticket & !BLIND;
+        if let Some(&(sides, why)) = self.blind.get(index as usize).filter(|_| ticket != NOTHING) {
+            self.free_blind.push(index);
+            let caller = self.caller(sides.client);
+            let blind = Glimpse::blind(sides, why, (outcome.started, outcome.started), caller);
+            self.sink.glimpse(Glimpse { begins: false, messages: 1, ..blind });
         }
     }
 
@@ -270,6 +302,8 @@ impl<S: Sink> Observer for Watch<S> {
         if let Some(slot) = self.slots.get(request.0 as usize) {
             slot.observe(outcome, &mut self.sink);
             self.free.push(request.0);
+        } else {
+            self.finish_blind(request.0, outcome);
         }
     }
 
@@ -280,12 +314,38 @@ impl<S: Sink> Observer for Watch<S> {
     }
 
     /// Who does not know what was asked cannot say which endpoint it was: counted by floor 4 as `head_hidden`.
-    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) -> Ticket {
-        Ticket(NOTHING)
+    fn hidden(&mut self, _: &Connection, sides: Sides, _: &RequestHead<'_>) -> Ticket {
+        self.blind(sides, Blindness::HeadsHidden)
     }
 
-    fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) -> Ticket {
-        Ticket(NOTHING)
+    fn orphan(&mut self, _: &Connection, sides: Sides, _: &ResponseHead<'_>) -> Ticket {
+        self.blind(sides, Blindness::ResponsesOnly)
+    }
+
+    fn tls(&mut self, _: &Connection, session: &TlsSession<'_>) {
+        let caller = self.caller(session.sides.client);
+        self.sink.glimpse(Glimpse::tls(session, caller, &self.key));
+    }
+
+    fn quic_hello(&mut self, flow: &QuicFlow) {
+        let caller = self.caller(flow.client);
+        // Its bytes come with the next word.
+        self.sink.glimpse(Glimpse { bytes: [0; 2], ..Glimpse::quic(flow, true, caller) });
+    }
+
+    fn quic_goes(&mut self, flow: &QuicFlow) {
+        let caller = self.caller(flow.client);
+        self.sink.glimpse(Glimpse::quic(flow, false, caller));
+    }
+
+    fn quic_closed(&mut self, flow: &QuicFlow) {
+        let caller = self.caller(flow.client);
+        self.sink.glimpse(Glimpse::quic(flow, flow.hello.is_none(), caller));
+    }
+
+    fn unread(&mut self, connection: &Connection, unread: &Unread) {
+        let caller = self.caller(unread.sides.client);
+        self.sink.glimpse(Glimpse::unread(connection.opened, unread, caller));
     }
 }
 

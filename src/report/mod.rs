@@ -7,6 +7,7 @@
 
 mod coverage;
 pub mod figures;
+mod opaque;
 mod page;
 mod sections;
 mod visible;

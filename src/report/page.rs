@@ -5,7 +5,7 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{figures, sections, visible};
+use super::{figures, opaque, sections, visible};
 use crate::diff::Diff;
 use crate::inventory::View;
 
@@ -57,6 +57,8 @@ pub fn html(view: &View, diff: Option<&Diff>, meta: &Meta) -> String {
                     (sections::sight(view, meta))
                     (sections::findings(view, diff))
                     (sections::services(view, diff))
+                    (opaque::opaque(view))
+                    (opaque::blind(view))
                     (sections::oddities(view))
                 }
                 footer {
@@ -108,6 +110,8 @@ fn key_figures(view: &View, diff: Option<&Diff>) -> Markup {
             (figure(view.calls(), "exchanges"))
             (figure(view.services.len() as u64, "services"))
             (figure(view.endpoints() as u64, "endpoints"))
+            @if view.sight.opaque > 0 { (figure(view.sight.opaque, "opaque servers")) }
+            @if view.sight.blind > 0 { (figure(view.sight.blind, "blind servers")) }
             @if let Some(diff) = diff { (figure(diff.findings.len() as u64, "findings")) }
         }
     }
@@ -170,6 +174,7 @@ mod tests {
         let page = page();
         let at = |id: &str| page.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}"));
         assert!(at("sight") < at("findings") && at("findings") < at("services"));
+        assert!(at("services") < at("opaque") && at("opaque") < at("blind"));
         let shadow = page.find("Shadow endpoints").unwrap();
         assert!(shadow < page.find("Documented, not seen").unwrap(), "worst first");
     }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use super::Meta;
 use crate::base::{Bucket, Ledger, Missing, Oddities, Oddity, Timestamp};
 use crate::diff::{Diff, DocumentSummary, Finding, FindingKind};
-use crate::inventory::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
-use crate::observe::{Kind, Scheme};
+use crate::inventory::{
+    BlindService, BlindView, CertificateView, ClientCertificates, EndpointView, Hint, Likeness, NamedBy, OpaqueView,
+    ParameterView, PathParameter, Quantiles, ServiceView, Sight, SightCounts, TurnsView, View,
+};
+use crate::observe::{Blindness, Cover, Kind, Scheme};
 
 /// 2026-11-24 07:30:57 UTC and so many seconds.
 pub fn at(seconds: u64) -> Timestamp {
@@ -46,6 +49,93 @@ pub fn endpoint(id: u32, method: &str, template: &str, calls: u64, statuses: &[(
             "page".to_owned(),
             ParameterView { calls: calls / 3, kinds: BTreeMap::from([(Kind::Integer, calls / 3)]) },
         )]),
+    }
+}
+
+/// A server behind TLS or QUIC; keys opened so many of its connections.
+pub fn server(name: &str, kind: Cover, connections: u64, with_keys: u64) -> OpaqueView {
+    let handshakes = |text: &str| BTreeMap::from([(text.to_owned(), connections)]);
+    let tls = kind == Cover::Tls;
+    let certificate = CertificateView {
+        fingerprint: "00c0ffee00c0ffee".to_owned(),
+        subject: format!("CN={name}, O=Example"),
+        issuer: "CN=Example CA".to_owned(),
+        names: vec![name.to_owned(), format!("*.{name}")],
+        more_names: 3,
+        not_before: Some(1_780_000_000),
+        not_after: Some(1_827_014_400),
+        seen: with_keys,
+    };
+    OpaqueView {
+        id: format!("opq-{connections:016x}"),
+        kind,
+        sight: if with_keys > 0 { Sight::Partly } else { Sight::Opaque },
+        name: name.to_owned(),
+        named_by: NamedBy::Sni,
+        port: 443,
+        addresses: vec!["10.0.0.44".parse().unwrap()],
+        services: if with_keys > 0 { vec!["svc-0000000000000001".to_owned()] } else { Vec::new() },
+        connections,
+        with_keys,
+        without_keys: connections - with_keys,
+        bytes: [120_000, 4_300_000],
+        bytes_without_keys: [30_000, 1_100_000],
+        first_seen: at(2),
+        last_seen: at(840),
+        days_seen: 1,
+        callers: 4,
+        versions: handshakes(if tls { "TLS1.3" } else { "QUIC v1" }),
+        suites: if tls { handshakes("TLS_AES_128_GCM_SHA256") } else { BTreeMap::new() },
+        alpn: if tls { handshakes("h2") } else { BTreeMap::new() },
+        alpn_offered: handshakes(if tls { "h2" } else { "h3" }),
+        ja4: handshakes("t13d1516h2_8daaf6152771_e5627efa2ab1"),
+        ja3s: BTreeMap::new(),
+        others: BTreeMap::from([("ja4".to_owned(), 2)]),
+        certificates: if with_keys > 0 { vec![certificate] } else { Vec::new() },
+        certificate_requested: with_keys,
+        client_certificates: ClientCertificates {
+            seen: with_keys,
+            distinct: with_keys.min(2),
+            issuers: if with_keys > 0 { BTreeMap::from([("CN=Staff CA".to_owned(), 9)]) } else { BTreeMap::new() },
+        },
+        resumed: 1,
+        retried: 0,
+        early_data: 0,
+        ech: 2,
+        turns: TurnsView { clients: [0, 90, 4, 0, 0, 0, 0, 0], server: [0, 10, 80, 4, 0, 0, 0, 0] },
+        hint: Hint {
+            likeness: Likeness::Likely,
+            reasons: vec!["the server chose the application protocol h2".to_owned()],
+        },
+    }
+}
+
+fn hostile_server() -> OpaqueView {
+    let hint =
+        Hint { likeness: Likeness::Unknown, reasons: vec!["no application protocol (ALPN) was named".to_owned()] };
+    OpaqueView { named_by: NamedBy::Certificate, port: 8443, hint, ..server(HOSTILE, Cover::Tls, 1, 0) }
+}
+
+fn blind() -> BlindView {
+    let service = BlindService {
+        id: "bld-0000000000000001".to_owned(),
+        address: "10.0.0.77".to_owned(),
+        port: 9000,
+        connections: 4,
+        messages: 0,
+        bytes: 81_000,
+        reasons: BTreeMap::from([(Blindness::OneSided, 4)]),
+        first_seen: at(1),
+        last_seen: at(800),
+        days_seen: 1,
+        callers: 2,
+    };
+    BlindView {
+        services: vec![service],
+        known_connections: 3,
+        known_messages: 7,
+        known_bytes: 900,
+        unattributed_bytes: 40_000,
     }
 }
 
@@ -106,6 +196,13 @@ pub fn view() -> View {
         first_seen: at(0),
         last_seen: at(855),
         services: vec![odd, shop],
+        opaque: vec![
+            server("cdn.example", Cover::H3, 40, 0),
+            server("pay.example", Cover::Tls, 12, 9),
+            hostile_server(),
+        ],
+        blind: blind(),
+        sight: SightCounts { inventoried: 2, partly: 1, opaque: 2, blind: 1 },
         visibility,
         oddities,
     }

@@ -254,12 +254,12 @@ pub(super) fn services(view: &View, diff: Option<&Diff>) -> Markup {
                 input #search type="search" placeholder="method, path, host, status…" autocomplete="off";
                 output #found for="search" {}
             }
-            @for s in services { (service(s, &marks, fold)) }
+            @for s in services { (service(view, s, &marks, fold)) }
         }
     }
 }
 
-fn service(s: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, fold: bool) -> Markup {
+fn service(view: &View, s: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, fold: bool) -> Markup {
     html! {
         details.service id=(s.id) open[!fold] {
             summary {
@@ -275,6 +275,12 @@ fn service(s: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, fold: bool)
                 @if !s.probes.is_empty() {
                     span {
                         "Probes " (statuses(&s.probes)) " on about " (figures::things(s.probed_paths, "path", "paths"))
+                    }
+                }
+                @for o in view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.contains(&s.id)) {
+                    span {
+                        "Read in part: " (exact(o.without_keys)) " of " (exact(o.connections)) " connections had no keys ("
+                        a href={ "#" (o.id) } { "more" } ")"
                     }
                 }
             }
@@ -399,7 +405,7 @@ fn statuses(statuses: &BTreeMap<u16, u64>) -> Markup {
 }
 
 /// `first … last`, the date left out where it is that of `before`.
-fn from_to(first: Timestamp, last: Timestamp, before: Timestamp) -> Markup {
+pub(super) fn from_to(first: Timestamp, last: Timestamp, before: Timestamp) -> Markup {
     html! {
         span.span {
             time datetime=(first) { (moment_after(before, first)) }

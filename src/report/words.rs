@@ -3,7 +3,11 @@
 //! Takes kinds, gives names, titles and one-line explanations, the same on the terminal and on the page. Never says
 //! more than traffic can show: "not seen" is not "not used".
 
+use super::figures::{bytes, exact, moment, things};
+use crate::base::Timestamp;
 use crate::diff::FindingKind;
+use crate::inventory::{BlindView, NamedBy, SightCounts};
+use crate::observe::Blindness;
 
 /// How much attention a kind of finding asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +103,68 @@ pub fn mark(kind: FindingKind) -> &'static str {
         FindingKind::Unseen => "unseen",
         FindingKind::Ambiguous => "ambiguous",
     }
+}
+
+/// What it means that a server is opaque.
+pub const OPAQUE: &str = "Behind TLS or QUIC, without keys: what is called there is not in this inventory.";
+
+/// What it means that something is blind.
+pub const BLIND: &str = "Was on the wire, and can be neither read nor named.";
+
+/// Why something is blind, after the name of its server.
+pub fn blindness(why: Blindness) -> &'static str {
+    match why {
+        Blindness::OneSided => "one direction was never captured",
+        Blindness::Gap => "only holes were seen",
+        Blindness::Unknown => "no protocol that is known, or too little of it",
+        Blindness::ResponsesOnly => "responses without their requests",
+        Blindness::HeadsHidden => "HTTP/2 requests with hidden heads",
+    }
+}
+
+/// Where the name of a server comes from.
+pub fn named_by(by: NamedBy) -> &'static str {
+    match by {
+        NamedBy::Sni => "its clients (SNI)",
+        NamedBy::Certificate => "its certificate",
+        NamedBy::Address => "its address",
+    }
+}
+
+/// How many services are how far in sight.
+pub fn sights(sight: &SightCounts) -> String {
+    let partly = if sight.partly > 0 { format!(", {} of them in part", exact(sight.partly)) } else { String::new() };
+    format!(
+        "{} inventoried{partly}; {} seen but opaque; {} blind",
+        things(sight.inventoried, "service", "services"),
+        exact(sight.opaque),
+        exact(sight.blind)
+    )
+}
+
+/// What is blind and stands in no row, in sentences.
+pub fn blind_rest(blind: &BlindView) -> Vec<String> {
+    let mut out = Vec::new();
+    if blind.known_connections + blind.known_messages > 0 {
+        out.push(format!(
+            "At servers that are listed above: {} with {}, and {}, that could not be read.",
+            things(blind.known_connections, "connection", "connections"),
+            bytes(blind.known_bytes),
+            things(blind.known_messages, "message", "messages")
+        ));
+    }
+    if blind.unattributed_bytes > 0 {
+        out.push(format!("{} more belong to no server; the ledger has them by kind.", bytes(blind.unattributed_bytes)));
+    }
+    out
+}
+
+/// Until when a certificate holds, held against the time at which it was seen.
+pub fn expiry(not_after: Option<i64>, seen: Timestamp) -> String {
+    let Some(until) = not_after.and_then(|s| u64::try_from(s).ok()) else { return "–".to_owned() };
+    let until = Timestamp(until.saturating_mul(1_000_000_000));
+    let day = moment(until).get(..10).unwrap_or_default().to_owned();
+    if until < seen { format!("{day} (had expired when it was seen)") } else { day }
 }
 
 #[cfg(test)]

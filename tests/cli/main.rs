@@ -3,6 +3,7 @@
 mod callers;
 mod commands;
 mod doctor;
+mod opaque;
 mod sandbox;
 mod scan;
 mod templates;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use shadowtap::base::{Ledger, Oddities, Timestamp};
+use shadowtap::base::Timestamp;
 use shadowtap::diff::{self, Diff, Finding, FindingKind, diff};
 use shadowtap::inventory::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
 use shadowtap::observe::{Kind, Scheme};
@@ -105,8 +105,7 @@ fn view(services: Vec<ServiceView>) -> View {
         first_seen: Timestamp::from_parts(100, 0),
         last_seen: Timestamp::from_parts(200, 0),
         services,
-        visibility: Ledger::default(),
-        oddities: Oddities::default(),
+        ..View::default()
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod endpoint;
 mod findings;
+mod opaque;
 mod services;
 mod sight;
 
 pub(crate) use endpoint::endpoint;
 pub(crate) use findings::findings;
+pub(crate) use opaque::{opaque, server};
 pub(crate) use services::services;
 pub(crate) use sight::sight;
 

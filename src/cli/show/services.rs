@@ -40,6 +40,14 @@ pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: C
     services.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.origin().cmp(&b.origin())));
     for service in services.iter().take(cut.services) {
         one(&mut out, service, &marks, screen, cut, rest);
+        for server in view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.contains(&service.id)) {
+            let text = format!(
+                "    read in part: {} of {} connections had no keys\n",
+                exact(server.without_keys),
+                exact(server.connections)
+            );
+            out.push_str(&screen.tones.paint(Tone::Warn, &text));
+        }
     }
     let hidden = services.get(cut.services..).unwrap_or_default();
     if !hidden.is_empty() {

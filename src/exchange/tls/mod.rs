@@ -21,6 +21,7 @@ use self::lane::Lane;
 use super::observer::{Observer, Sides, TlsSession, TlsStage};
 use super::pairing::Pairing;
 use super::talk::{Event, Kind, Talk};
+use super::turns::Turns;
 use crate::base::{Address, Bucket, Missing, Oddity, Side, Timestamp};
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::record::content;
@@ -88,9 +89,18 @@ pub(super) struct Layer {
     told_at: Timestamp,
     decrypted: bool,
     bytes: [u64; 2],
-    turns: u64,
-    /// Who sent last.
-    turn: Option<Side>,
+    settled: bool,
+    turns: Turns,
+    turn: Turn,
+}
+
+/// What one side says before the other one speaks.
+#[derive(Default)]
+struct Turn {
+    of: Option<Side>,
+    bytes: u64,
+    /// Turns before this one.
+    before: u32,
 }
 
 impl Layer {
@@ -100,6 +110,27 @@ impl Layer {
 
     fn facts(&self) -> &Facts {
         self.session.as_ref().map_or(&self.facts, |session| session.facts())
+    }
+
+    /// Turns that the handshake takes.
+    fn handshake_turns(&self) -> u32 {
+        let facts = self.facts();
+        let full = facts.version().is_some_and(|version| !version.is_tls13()) && !facts.resumed;
+        if facts.client.is_none() { 0 } else { 2 + 2 * (u32::from(facts.retried) + u32::from(full)) }
+    }
+
+    /// A side speaks; `None`: nobody does any more.
+    fn speaks(&mut self, side: Option<Side>, bytes: usize) {
+        if self.turn.of != side {
+            if let Some(of) = self.turn.of {
+                if self.turn.before >= self.handshake_turns() {
+                    self.turns.add(self.client != Some(of), self.turn.bytes);
+                }
+                self.turn.before = self.turn.before.saturating_add(1);
+            }
+            (self.turn.of, self.turn.bytes) = (side, 0);
+        }
+        self.turn.bytes += bytes as u64;
     }
 
     fn lane(&mut self, side: Side) -> &mut Lane {
@@ -140,8 +171,9 @@ impl<O: Observer> Pairing<O> {
             told_at: Timestamp(0),
             decrypted: false,
             bytes: [0; 2],
-            turns: 0,
-            turn: None,
+            settled: false,
+            turns: Turns::default(),
+            turn: Turn::default(),
         }));
     }
 
@@ -158,10 +190,7 @@ impl<O: Observer> Pairing<O> {
         }
         l.last = l.last.max(chunk.ts);
         l.bytes[usize::from(l.client != Some(side))] += chunk.bytes.len() as u64;
-        if l.turn != Some(side) {
-            l.turn = Some(side);
-            l.turns += u64::from(l.client != Some(side));
-        }
+        l.speaks(Some(side), chunk.bytes.len());
         match l.mode {
             Mode::Opaque(bucket) => self.ledger.add(bucket, chunk.bytes.len() as u64),
             Mode::Waiting => {
@@ -170,10 +199,10 @@ impl<O: Observer> Pairing<O> {
             }
             Mode::Reading => self.tls_read_or_delay(c, l, side, chunk),
         }
-        if !l.told && l.facts().client.is_some() {
-            l.told = true;
+        let long = l.last.since(l.told_at) > WORD * 1_000_000_000;
+        if !l.told && (long || l.facts().client.is_some()) {
             self.tls_tell(c, l, TlsStage::Begun);
-        } else if l.told && l.last.since(l.told_at) > WORD * 1_000_000_000 {
+        } else if l.told && long {
             self.tls_tell(c, l, TlsStage::Goes);
         }
         t.tls = Some(layer);
@@ -551,7 +580,8 @@ impl<O: Observer> Pairing<O> {
             let counted = std::mem::replace(&mut self.ledger, ledger);
             self.ledger.add_decrypted(&counted);
         }
-        if !l.told && l.facts.client.is_some() {
+        l.speaks(None, 0);
+        if !l.told {
             self.tls_tell(c, l, TlsStage::Begun);
         }
         self.tls_tell(c, l, TlsStage::Over);
@@ -563,7 +593,10 @@ impl<O: Observer> Pairing<O> {
     fn tls_tell(&mut self, c: &Connection, l: &mut Layer, stage: TlsStage) {
         let Some(client) = l.client else { return };
         l.told_at = l.last;
-        let [client_bytes, server_bytes] = std::mem::take(&mut l.bytes);
+        l.told = true;
+        let begun = stage == TlsStage::Begun;
+        let [client_bytes, server_bytes] = if begun { [0; 2] } else { std::mem::take(&mut l.bytes) };
+        let settled = !begun && !std::mem::replace(&mut l.settled, true);
         let session = TlsSession {
             number: l.number,
             stage,
@@ -577,9 +610,10 @@ impl<O: Observer> Pairing<O> {
             last: l.last,
             facts: l.session.as_ref().map_or(&l.facts, |session| session.facts()),
             decrypted: l.decrypted,
+            settled,
             client_bytes,
             server_bytes,
-            turns: std::mem::take(&mut l.turns),
+            turns: if begun { Turns::default() } else { std::mem::take(&mut l.turns) },
         };
         self.observer.tls(c, &session);
     }
