@@ -144,7 +144,7 @@ pub struct InventoryLimits {
     pub media_types: usize,
     /// Server addresses kept for one service.
     pub addresses: usize,
-    /// Servers behind TLS or QUIC, by name and port. A usual one takes 1 to 2 KB, one made to hurt up to 28 KB.
+    /// Servers behind TLS or QUIC, by name and port. A usual one takes 1 to 2 KB, one made to hurt up to 35 KB.
     pub opaque_services: usize,
     /// Different values of one fact (suites, protocols, fingerprints, issuers) kept for one of these servers.
     pub opaque_facets: usize,
@@ -166,8 +166,8 @@ impl Default for InventoryLimits {
             media_types: 16,
             addresses: 64,
             opaque_services: 10_000,
-            opaque_facets: 32,
-            opaque_certificates: 8,
+            opaque_facets: 24,
+            opaque_certificates: 4,
             blind_services: 5_000,
         }
     }

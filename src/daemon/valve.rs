@@ -206,6 +206,8 @@ mod tests {
         assert!(now.into_iter().all(|f| before.contains(&f.key)), "a flow that is shed stays shed");
         valve.shut();
         assert_eq!(through(&valve), 0);
+        assert!(valve.told(flows[0].key).is_none());
+        assert_eq!(valve.unseen, 1, "what is not told is counted");
         for _ in 0..PARTS {
             valve.loosen();
         }

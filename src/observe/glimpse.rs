@@ -17,11 +17,13 @@ use crate::proto::tls::fingerprint::{Carrier, ja3s, ja4};
 use crate::proto::tls::session::Facts;
 use crate::proto::tls::{Certificate, ClientHello, is_grease};
 
-/// Bytes kept of a text from a handshake: a protocol's name, the name of a certificate's owner or issuer.
+/// Bytes kept of the name of a certificate's owner or issuer, and of an application protocol's.
 const TEXT: usize = 256;
-/// Protocols of one offer, and names of one certificate, that are kept.
+const PROTOCOL: usize = 64;
+/// Protocols of one offer, and names of one certificate, that are kept; and bytes of these names.
 const PROTOCOLS: usize = 8;
 const NAMES: usize = 20;
+const NAME_BYTES: usize = 1024;
 
 /// How a server that is not wholly read is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -289,10 +291,14 @@ fn cut(text: &str) -> Box<str> {
     record::cut(text, TEXT).into()
 }
 
+fn protocol(name: &str) -> Box<str> {
+    record::cut(name, PROTOCOL).into()
+}
+
 fn offers(hello: &ClientHello, carrier: Carrier) -> Handshake {
     let true_offer = |name: &&String| !matches!(name.as_bytes(), [a, b] if is_grease(u16::from_be_bytes([*a, *b])));
     Handshake {
-        offered: hello.alpn.iter().filter(true_offer).take(PROTOCOLS).map(|name| cut(name)).collect(),
+        offered: hello.alpn.iter().filter(true_offer).take(PROTOCOLS).map(|name| protocol(name)).collect(),
         ja4: (!hello.truncated).then(|| ja4(hello, carrier).into()),
         ech: hello.ech,
         ..Handshake::default()
@@ -304,7 +310,7 @@ fn handshake(facts: &Facts, carrier: Carrier, key: &Key) -> Handshake {
     Handshake {
         version: server.map(|hello| hello.version.name().as_ref().into()),
         suite: server.map(|hello| hello.suite.name().as_ref().into()),
-        alpn: facts.alpn.as_deref().map(cut),
+        alpn: facts.alpn.as_deref().map(protocol),
         ja3s: server.map(|hello| ja3s(hello).into()),
         certificate: facts.certificate.as_deref().map(badge),
         certificate_requested: facts.certificate_requested,
@@ -317,12 +323,23 @@ fn handshake(facts: &Facts, carrier: Carrier, key: &Key) -> Handshake {
 }
 
 fn badge(certificate: &Certificate) -> Badge {
+    let mut bytes = 0;
+    let names: Vec<Box<str>> = certificate
+        .names
+        .iter()
+        .take(NAMES)
+        .take_while(|name| {
+            bytes += name.len();
+            bytes <= NAME_BYTES
+        })
+        .map(|name| name.as_str().into())
+        .collect();
     Badge {
         fingerprint: u64::from_be_bytes(certificate.fingerprint),
         subject: cut(&certificate.subject),
         issuer: cut(&certificate.issuer),
-        names: certificate.names.iter().take(NAMES).map(|name| cut(name)).collect(),
-        more_names: certificate.names.len().saturating_sub(NAMES) as u32,
+        more_names: certificate.names.len().saturating_sub(names.len()) as u32,
+        names,
         not_before: certificate.not_before,
         not_after: certificate.not_after,
     }
@@ -392,6 +409,9 @@ mod tests {
         };
         let badge = badge(&certificate);
         assert_eq!((badge.subject.len(), badge.names.len(), badge.more_names), (TEXT, NAMES, 80));
+        let certificate = Certificate { names: vec!["x".repeat(500); 3], ..certificate };
+        let badge = super::badge(&certificate);
+        assert_eq!((badge.names.len(), badge.more_names), (2, 1));
     }
 
     #[test]

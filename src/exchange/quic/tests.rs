@@ -10,6 +10,8 @@ use crate::stream::Connection;
 struct Told {
     hellos: Vec<(String, u32, bool)>,
     closed: Vec<QuicFlow>,
+    /// Bytes with each word after the hello.
+    fresh: Vec<[u64; 2]>,
 }
 
 impl Observer for Told {
@@ -27,7 +29,12 @@ impl Observer for Told {
     }
 
     fn quic_closed(&mut self, flow: &QuicFlow) {
+        self.fresh.push(flow.fresh);
         self.closed.push(flow.clone());
+    }
+
+    fn quic_goes(&mut self, flow: &QuicFlow) {
+        self.fresh.push(flow.fresh);
     }
 }
 
@@ -183,4 +190,23 @@ fn the_table_and_the_hellos_are_bounded() {
     wire.now += IDLE;
     wire.send(true, 8, &initial(1, &[1; 8], &[1; 8], 0, &[1]));
     assert_eq!(wire.quic.flows(), 1);
+}
+
+#[test]
+fn a_connection_that_lasts_is_told_now_and_then_and_each_byte_once() {
+    let mut wire = Wire::new(&Limits::default());
+    wire.client(&initial(1, &[1; 8], &[1; 8], 0, &crypto(0, &hello())));
+    for _ in 0..5 {
+        wire.now += 40_000_000_000;
+        wire.client(&[0x40; 50]);
+        wire.send(false, CLIENT.1, &[0x40; 70]);
+    }
+    assert_eq!(wire.told.fresh.len(), 2, "about once a minute of 200 s with a packet every 40 s");
+    // While nothing comes any more it is closed by the time that passes.
+    wire.quic.tick(&mut wire.told, Timestamp(wire.now + IDLE / 2));
+    assert!(wire.told.closed.is_empty());
+    wire.quic.tick(&mut wire.told, Timestamp(wire.now + IDLE));
+    let told = |side: usize| wire.told.fresh.iter().map(|fresh| fresh[side]).sum::<u64>();
+    assert_eq!([told(0), told(1)], wire.told.closed[0].bytes);
+    assert_eq!((told(1), wire.told.fresh.len()), (5 * 70, 3));
 }
