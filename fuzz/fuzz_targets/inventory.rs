@@ -7,8 +7,8 @@ use libfuzzer_sys::fuzz_target;
 use shadowtap::base::{InventoryLimits, Ledger, Oddities};
 use shadowtap::inventory::documented::{Part, Route};
 use shadowtap::inventory::{Inventory, View};
-use shadowtap::observe::{Batch, Observation};
-use shadowtap_fuzz::observed::{WORDS, observations};
+use shadowtap::observe::Batch;
+use shadowtap_fuzz::observed::{WORDS, learn, observations};
 use shadowtap_fuzz::{Choices, Kept, keep};
 
 fn routes(choices: &mut Choices<'_>) -> Vec<Route> {
@@ -28,7 +28,7 @@ fn routes(choices: &mut Choices<'_>) -> Vec<Route> {
 fn inventory<'b>(batches: impl Iterator<Item = &'b Batch>) -> Inventory {
     let mut inventory = Inventory::new(InventoryLimits::default());
     for batch in batches {
-        batch.for_each(|o: &Observation<'_>| inventory.observe(o));
+        learn(&mut inventory, batch);
     }
     inventory
 }
@@ -54,7 +54,7 @@ fuzz_target!(|data: &[u8]| {
     let mut backwards = Inventory::new(InventoryLimits::default());
     backwards.set_documented(routes.clone());
     for batch in batches.iter().rev() {
-        batch.for_each(|o: &Observation<'_>| backwards.observe(o));
+        learn(&mut backwards, batch);
     }
     assert_eq!(view(&backwards), expected, "depends on the order");
 

@@ -6,8 +6,7 @@
 use libfuzzer_sys::fuzz_target;
 use shadowtap::base::{InventoryLimits, Ledger, Oddities};
 use shadowtap::inventory::{Inventory, View};
-use shadowtap::observe::Observation;
-use shadowtap_fuzz::observed::observations;
+use shadowtap_fuzz::observed::{learn, observations};
 use shadowtap_fuzz::{Choices, Kept, keep};
 
 fn restore(kept: Kept) -> Option<Inventory> {
@@ -24,7 +23,7 @@ fn damaged(choices: &mut Choices<'_>) -> (Kept, bool) {
         (0..choices.below(9)).map(|_| [0; 4].map(|_: usize| usize::from(choices.u16()))).collect();
     let mut inventory = Inventory::new(InventoryLimits::default());
     for batch in observations(choices) {
-        batch.for_each(|o: &Observation<'_>| inventory.observe(o));
+        learn(&mut inventory, &batch);
     }
     let mut kept = Kept::new();
     keep(&mut kept, inventory.take_changes());

@@ -1,7 +1,9 @@
 //! Requests of the fuzzer's choice, by way of the watcher: what it makes of a target is part of each test.
 
-use shadowtap::exchange::{Observer, Outcome, Partial, Sides};
-use shadowtap::observe::{Batch, Key, Watch};
+use shadowtap::base::Address;
+use shadowtap::exchange::{Observer, Outcome, Partial, Sides, Turns};
+use shadowtap::inventory::Inventory;
+use shadowtap::observe::{Badge, Batch, Blindness, Cover, Glimpse, Handshake, Key, Observation, Sink, Watch};
 use shadowtap::proto::{Fields, RequestHead, ResponseHead, Version};
 use shadowtap::stream::Connection;
 
@@ -13,9 +15,67 @@ pub fn observations(choices: &mut Choices<'_>) -> Vec<Batch> {
     while !choices.is_empty() && batches.len() < 200 {
         let mut watch = Watch::new(Batch::new(), Key::FIXED);
         observe(choices, &mut watch, batches.len() as u64 + 1);
+        if choices.u8() & 3 == 0 {
+            watch.sink.push_glimpse(glimpse(choices));
+        }
         batches.push(watch.sink);
     }
     batches
+}
+
+/// What both kinds of news in a batch make of an inventory.
+pub fn learn(inventory: &mut Inventory, batch: &Batch) {
+    batch.for_each(|o: &Observation<'_>| inventory.observe(o));
+    batch.clone().take_glimpses().for_each(|g| inventory.glimpse(g));
+}
+
+/// News of a server that is not read. Fewer different facts than the limits: what goes over them is counted by the order.
+fn glimpse(choices: &mut Choices<'_>) -> Glimpse {
+    let text = |choices: &mut Choices<'_>| format!("{}.example", choices.below(20)).into_boxed_str();
+    let may = |choices: &mut Choices<'_>| (choices.u8() & 1 == 0).then(|| text(choices));
+    let cover = [Cover::Tls, Cover::H3, Cover::Quic, Cover::Blind][choices.below(4)];
+    let (name, server) = (text(choices), Address::v4(choices.below(100) as u32, choices.u16() & 3));
+    let mut turns = Turns::default();
+    for _ in 0..choices.below(4) {
+        turns.add(choices.u8() & 1 == 0, u64::from(choices.u16()) << choices.below(12));
+    }
+    let handshake = (choices.u8() & 1 == 0).then(|| {
+        let badge = (choices.u8() & 3 == 0).then(|| Badge {
+            fingerprint: choices.below(4) as u64,
+            subject: text(choices),
+            names: vec![text(choices); choices.below(3)],
+            ..Badge::default()
+        });
+        Box::new(Handshake {
+            version: may(choices),
+            suite: may(choices),
+            alpn: may(choices),
+            offered: (0..choices.below(3)).map(|_| text(choices)).collect(),
+            ja4: may(choices),
+            ja3s: may(choices),
+            certificate: badge,
+            client_certificate: may(choices).map(|issuer| (choices.below(99) as u64, issuer)),
+            resumed: choices.u8() & 1 == 0,
+            ..Handshake::default()
+        })
+    });
+    let opened = u64::from(choices.u32()) << 20;
+    Glimpse {
+        cover,
+        name,
+        server,
+        caller: choices.below(200) as u64,
+        begins: choices.u8() & 1 == 0,
+        messages: choices.below(3) as u64,
+        opened: time(opened),
+        last: time(opened + u64::from(choices.u32())),
+        bytes: [choices.u32(), choices.u32()].map(u64::from),
+        decrypted: choices.u8() & 1 == 0,
+        answered: choices.u8() & 1 == 0,
+        turns,
+        handshake,
+        why: (cover == Cover::Blind).then(|| Blindness::ALL[choices.below(5)]),
+    }
 }
 
 /// Words that may be literals, and some that are not what they look like.

@@ -44,6 +44,8 @@ pub struct QuicFlow {
     pub bytes: [u64; 2],
     /// Those of them that came since the connection was told of before.
     pub fresh: [u64; 2],
+    /// Words about it before this one, that about its hello left out.
+    pub words: u64,
     /// A server asked for a token.
     pub retried: bool,
 }
@@ -109,6 +111,9 @@ impl Quic {
         let size = datagram.payload.len() as u64 + u64::from(datagram.cut);
         flow.told.bytes[from] += size;
         flow.told.fresh[from] += size;
+        if begins && from == 1 && quic::packets(datagram.payload).any(|packet| packet.kind == Kind::Retry) {
+            flow.told.retried = true;
+        }
         if begins && flow.told.hello.is_none() {
             let before = flow.joined.held();
             flow.look(datagram, &mut self.room, &mut self.oddities);
@@ -131,6 +136,7 @@ impl Quic {
             flow.told_at = datagram.ts;
             observer.quic_goes(&flow.told);
             flow.told.fresh = [0; 2];
+            flow.told.words += 1;
         }
         Bucket::Quic
     }
@@ -173,6 +179,7 @@ impl Quic {
                 last: datagram.ts,
                 bytes: [0; 2],
                 fresh: [0; 2],
+                words: 0,
                 retried: false,
             },
             client: None,
@@ -209,9 +216,6 @@ impl Flow {
     /// Looks for pieces of the hello.
     fn look(&mut self, datagram: &Datagram<'_>, room: &mut Vec<u8>, oddities: &mut Oddities) {
         for packet in quic::packets(datagram.payload) {
-            if packet.kind == Kind::Retry && self.client != Some(datagram.side) {
-                self.told.retried = true;
-            }
             let ours = self.client.is_none_or(|client| client == datagram.side);
             if packet.kind != Kind::Initial || !ours || self.tries >= TRIES {
                 continue;

@@ -19,7 +19,8 @@ impl Turns {
     /// Counts a turn of the client (`server` false) or of the server.
     pub fn add(&mut self, server: bool, bytes: u64) {
         let class = (0..CLASSES - 1).find(|class| bytes < Self::bound(*class)).unwrap_or(CLASSES - 1);
-        self.0[usize::from(server)][class] += 1;
+        let count = &mut self.0[usize::from(server)][class];
+        *count = count.saturating_add(1);
     }
 
     /// Below how many bytes the turns of a class are; those of the last one have no bound.

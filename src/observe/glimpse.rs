@@ -208,13 +208,13 @@ impl Glimpse {
         }
     }
 
-    /// Of a QUIC connection. Its hello is told where it begins.
-    pub(super) fn quic(flow: &QuicFlow, begins: bool, caller: u64) -> Self {
+    /// Of a QUIC connection. What its hello said counts with the first word behind it: a Retry comes in between.
+    pub(super) fn quic(flow: &QuicFlow, begins: bool, settled: bool, caller: u64) -> Self {
         let hello = flow.hello.as_deref();
         let handshake = || {
             let mut all =
                 Handshake { retried: flow.retried, ..hello.map(|h| offers(h, Carrier::Quic)).unwrap_or_default() };
-            all.version = (flow.version != 0).then(|| quic::version_name(flow.version).as_ref().into());
+            all.version = (flow.version != 0).then(|| format!("QUIC {}", quic::name(flow.version)).into());
             Box::new(all)
         };
         Self {
@@ -230,7 +230,7 @@ impl Glimpse {
             decrypted: false,
             answered: flow.bytes[1] > 0,
             turns: Turns::default(),
-            handshake: begins.then(handshake),
+            handshake: settled.then(handshake),
             why: None,
         }
     }

@@ -330,17 +330,17 @@ impl<S: Sink> Observer for Watch<S> {
     fn quic_hello(&mut self, flow: &QuicFlow) {
         let caller = self.caller(flow.client);
         // Its bytes come with the next word.
-        self.sink.glimpse(Glimpse { bytes: [0; 2], ..Glimpse::quic(flow, true, caller) });
+        self.sink.glimpse(Glimpse { bytes: [0; 2], ..Glimpse::quic(flow, true, false, caller) });
     }
 
     fn quic_goes(&mut self, flow: &QuicFlow) {
         let caller = self.caller(flow.client);
-        self.sink.glimpse(Glimpse::quic(flow, false, caller));
+        self.sink.glimpse(Glimpse::quic(flow, false, flow.words == 0, caller));
     }
 
     fn quic_closed(&mut self, flow: &QuicFlow) {
         let caller = self.caller(flow.client);
-        self.sink.glimpse(Glimpse::quic(flow, flow.hello.is_none(), caller));
+        self.sink.glimpse(Glimpse::quic(flow, flow.hello.is_none(), flow.words == 0, caller));
     }
 
     fn unread(&mut self, connection: &Connection, unread: &Unread) {

@@ -145,13 +145,16 @@ pub fn sights(sight: &SightCounts) -> String {
 /// What is blind and stands in no row, in sentences.
 pub fn blind_rest(blind: &BlindView) -> Vec<String> {
     let mut out = Vec::new();
-    if blind.known_connections + blind.known_messages > 0 {
-        out.push(format!(
-            "At servers that are listed above: {} with {}, and {}, that could not be read.",
-            things(blind.known_connections, "connection", "connections"),
-            bytes(blind.known_bytes),
-            things(blind.known_messages, "message", "messages")
-        ));
+    let mut known = Vec::new();
+    if blind.known_connections > 0 {
+        let connections = things(blind.known_connections, "connection", "connections");
+        known.push(format!("{connections} with {}", bytes(blind.known_bytes)));
+    }
+    if blind.known_messages > 0 {
+        known.push(things(blind.known_messages, "message", "messages"));
+    }
+    if !known.is_empty() {
+        out.push(format!("Likewise at servers that are listed above: {}.", known.join(" and ")));
     }
     if blind.unattributed_bytes > 0 {
         out.push(format!("{} more belong to no server; the ledger has them by kind.", bytes(blind.unattributed_bytes)));
@@ -176,6 +179,28 @@ mod tests {
         for kind in KINDS {
             assert_eq!(serde_json::to_value(kind).unwrap(), name(kind));
         }
+    }
+
+    #[test]
+    fn what_is_blind_beside_the_rows_is_told_and_nothing_of_nothing() {
+        let blind = BlindView { known_messages: 1, unattributed_bytes: 2_000, ..BlindView::default() };
+        assert_eq!(
+            blind_rest(&blind),
+            [
+                "Likewise at servers that are listed above: 1 message.",
+                "2.0 kB more belong to no server; the ledger has them by kind."
+            ]
+        );
+        assert!(blind_rest(&BlindView::default()).is_empty());
+    }
+
+    #[test]
+    fn expiry_is_held_against_the_time_of_the_traffic() {
+        let seen = Timestamp::from_parts(1_795_505_457, 0);
+        assert_eq!(expiry(Some(1_827_014_400), seen), "2027-11-24");
+        assert_eq!(expiry(Some(1_700_000_000), seen), "2023-11-14 (had expired when it was seen)");
+        assert_eq!((expiry(None, seen), expiry(Some(-5), seen)), ("–".to_owned(), "–".to_owned()));
+        assert!(!expiry(Some(i64::MAX), seen).is_empty());
     }
 
     #[test]

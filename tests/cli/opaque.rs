@@ -87,6 +87,72 @@ fn what_is_kept_adds_up_and_is_listed_shown_and_put_on_the_page() {
     assert!(page.contains("Behind TLS and QUIC") && page.contains("tls://localhost:9000"));
 }
 
+/// A scan of a recording of the project's own, as JSON.
+fn recording(args: &[&str]) -> Value {
+    let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("capture-samples");
+    let args: Vec<String> = args
+        .iter()
+        .map(|arg| if arg.contains('/') { samples.join(arg).display().to_string() } else { (*arg).to_owned() })
+        .collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    Sandbox::new().run(&[&["scan", "--json"], &args[..]].concat()).exits(0).json()["inventory"].clone()
+}
+
+fn row<'a>(inventory: &'a Value, kind: &str, port: u64) -> &'a Value {
+    let rows = inventory["opaque"].as_array().unwrap();
+    rows.iter()
+        .find(|row| row["kind"] == kind && row["port"] == port)
+        .unwrap_or_else(|| panic!("no {port} in {rows:#?}"))
+}
+
+#[test]
+fn a_recorded_server_is_opaque_inventoried_or_both_by_the_keys_that_are_given() {
+    let capture = "nginx-tls/traffic.pcap.gz";
+    let closed = recording(&["-r", capture]);
+    let whole = recording(&["-r", capture, "--keylog", "nginx-tls/keys/whole.log"]);
+    let partial = recording(&["-r", capture, "--keylog", "nginx-tls/keys/partial.log"]);
+    let sight =
+        |inventory: &Value| [443, 8443].map(|port| row(inventory, "tls", port)["sight"].as_str().unwrap().to_owned());
+    assert_eq!(sight(&closed), ["opaque", "opaque"]);
+    assert_eq!(sight(&whole), ["inventoried", "inventoried"]);
+    assert_eq!(sight(&partial), ["opaque", "inventoried"], "the keys of TLS 1.2 alone");
+    for inventory in [&closed, &whole, &partial] {
+        for port in [443, 8443] {
+            let server = row(inventory, "tls", port);
+            assert_eq!((&server["name"], &server["named_by"]), (&"api.test".into(), &"sni".into()));
+            let n = |key: &str| server[key].as_u64().unwrap();
+            assert_eq!(n("connections"), n("with_keys") + n("without_keys"), "{server:#}");
+            assert_eq!(n("connections"), row(&closed, "tls", port)["connections"].as_u64().unwrap());
+            assert_eq!(server["bytes"], row(&closed, "tls", port)["bytes"]);
+            let version = if port == 443 { "TLS1.3" } else { "TLS1.2" };
+            assert_eq!(server["versions"][version], n("connections"), "{server:#}");
+            assert_eq!(server["hint"]["likeness"], "likely", "{server:#}");
+        }
+        assert_eq!(row(inventory, "tls", 443)["retried"], 1, "one HelloRetryRequest");
+    }
+    assert!(row(&whole, "tls", 443)["certificates"][0]["subject"].as_str().unwrap().contains("api.test"));
+    assert_eq!(row(&closed, "tls", 443)["certificates"].as_array().unwrap().len(), 0, "TLS 1.3 hides it");
+    let ids = |inventory: &Value, port| row(inventory, "tls", port)["services"].as_array().unwrap().len();
+    assert_eq!((ids(&whole, 443), ids(&whole, 8443), ids(&partial, 443)), (1, 1, 0));
+}
+
+#[test]
+fn recorded_http3_servers_have_rows_of_their_own() {
+    let inventory = recording(&["-r", "quic/traffic.pcap.gz"]);
+    let rows: Vec<_> = inventory["opaque"].as_array().unwrap().iter().filter(|row| row["kind"] == "h3").collect();
+    let connections: u64 = rows.iter().map(|row| row["connections"].as_u64().unwrap()).sum();
+    assert_eq!((rows.len(), connections), (2, 5), "{rows:#?}");
+    assert_eq!(rows.iter().map(|row| row["retried"].as_u64().unwrap()).sum::<u64>(), 1, "one Retry");
+    let bytes: u64 = rows.iter().flat_map(|row| row["bytes"].as_array().unwrap()).map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(inventory["visibility"]["buckets"]["quic"], bytes, "the rows have what the ledger has");
+    for row in rows {
+        assert_eq!((&row["sight"], &row["hint"]["likeness"]), (&"opaque".into(), &"possible".into()));
+        assert!(
+            row["versions"]["QUIC v1"].as_u64() == row["connections"].as_u64() && row["alpn_offered"]["h3"].is_u64()
+        );
+    }
+}
+
 /// Each server name that other readers see in a hello has its row, QUIC's as well; and all that is told adds up.
 #[test]
 fn each_server_name_that_other_readers_see_has_its_row() {

@@ -73,9 +73,9 @@ impl Opaque {
             let one = blind_one(key, &row.state);
             attributed = attributed.saturating_add(one.bytes);
             if row.state.addresses.iter().any(|address| known.contains(&(*address, key.port))) {
-                out.known_connections += one.connections;
-                out.known_messages += one.messages;
-                out.known_bytes += one.bytes;
+                out.known_connections = out.known_connections.saturating_add(one.connections);
+                out.known_messages = out.known_messages.saturating_add(one.messages);
+                out.known_bytes = out.known_bytes.saturating_add(one.bytes);
             } else {
                 out.services.push(one);
             }

@@ -7,8 +7,6 @@ mod hello;
 
 pub use hello::Joined;
 
-use std::borrow::Cow;
-
 use super::tls::crypt_initial::Protection;
 
 /// Longest connection id (RFC 9000, 17.2).
@@ -47,16 +45,6 @@ pub struct Long<'a> {
     pub packet: &'a [u8],
     /// Where its packet number begins.
     pub number: usize,
-}
-
-/// `QUIC v1`, `QUIC draft-29`, `QUIC 0x12345678`.
-pub fn version_name(version: u32) -> Cow<'static, str> {
-    match version {
-        1 => "QUIC v1".into(),
-        0x6b33_43cf => "QUIC v2".into(),
-        0xff00_0000..=0xff00_00ff => format!("QUIC draft-{}", version & 0xff).into(),
-        other => format!("QUIC 0x{other:08x}").into(),
-    }
 }
 
 /// The protection that a version's Initial packets have; `None` for versions nobody has published.
