@@ -9,7 +9,8 @@ use common::{Ask, ask, observe};
 use proptest::prelude::*;
 use shadowtap::base::{InventoryLimits, Ledger, Oddities};
 use shadowtap::inventory::documented::{Part, Route};
-use shadowtap::inventory::{Inventory, View};
+use shadowtap::inventory::{Inventory, Rule, RuleKind, View};
+use shadowtap::observe::Batch;
 
 fn inventory(asks: &[Ask]) -> Inventory {
     observe(Inventory::new(InventoryLimits::default()), asks)
@@ -240,6 +241,52 @@ fn documents_win_over_statistics_also_afterwards() {
     assert!(view(&inventory).services[0].endpoints.iter().all(|e| e.documented));
     inventory.set_documented(vec![]);
     assert!(view(&inventory).services[0].endpoints.iter().all(|e| !e.documented));
+}
+
+#[test]
+fn rules_of_people_win_for_all_that_was_seen_and_can_be_taken_back() {
+    let mut asks: Vec<_> = ids(40).map(|i| ask(format!("/users/{i}/orders"), 200)).collect();
+    asks.extend(["gold", "silver", "basic"].iter().flat_map(|tier| vec![ask(format!("/tiers/{tier}/price"), 200); 9]));
+    asks.extend(["a/b/c", "x", "y/z"].iter().map(|file| ask(format!("/files/{file}"), 200)));
+    let mut inventory = inventory(&asks);
+    let before = endpoints(&inventory);
+    let of = |path: &str, kind| Rule::new("*.example", path, kind).expect("a rule");
+    inventory.set_rules(vec![
+        of("/tiers/*", RuleKind::Parameter),
+        of("/tiers/gold", RuleKind::Literal),
+        of("/files", RuleKind::One),
+        of("/users", RuleKind::Ignore),
+    ]);
+    let mut after: Vec<_> = endpoints(&inventory).into_keys().collect();
+    after.retain(|t| !t.contains("gold"));
+    assert_eq!(after, ["GET /files/{path*}", "GET /tiers/{tierId}/price"]);
+    // What is ignored is counted, and nothing is lost.
+    let all = view(&inventory).services[0].clone();
+    assert_eq!(all.probes[&200], 40);
+    assert_eq!(all.endpoints.iter().map(|e| e.calls).sum::<u64>() + 40, all.calls);
+    // Rules of another host say nothing, and rules that are gone leave nothing behind.
+    inventory.set_rules(vec![Rule::new("*.org", "/tiers/*", RuleKind::Parameter).expect("a rule")]);
+    assert_eq!(endpoints(&inventory), before);
+}
+
+#[test]
+fn reasons_are_told_and_doubts_are_listed() {
+    let mut asks: Vec<_> = ids(40).map(|i| ask(format!("/v1/users/{i}/orders"), 200)).collect();
+    asks.extend(vec![ask("/v1/users/me/orders", 200); 9]);
+    let inventory = inventory(&asks);
+    let asked = observe(Batch::new(), &[ask("/v1/users/me/orders", 200), ask("/v1/users/100000/orders", 200)]);
+    let mut told = Vec::new();
+    asked.for_each(|o| told.push(inventory.explain(o).expect("the service is known")));
+    assert_eq!(told[0].template.as_deref(), Some("/v1/users/me/orders"));
+    assert_eq!(told[1].template.as_deref(), Some("/v1/users/{userId}/orders"));
+    let segments = &told[1].segments;
+    assert_eq!(segments.iter().map(|s| s.literal).collect::<Vec<_>>(), [true, true, false, true]);
+    assert_eq!(segments[2].word, None, "no value is told");
+    assert!(segments[2].reason.contains("form of a value"), "{}", segments[2].reason);
+    assert!(told[0].segments.iter().all(|s| s.confidence >= 0.5 && s.literal));
+    let doubts = inventory.doubts();
+    assert!(doubts.is_sorted_by(|a, b| a.confidence <= b.confidence));
+    assert!(doubts.iter().all(|d| d.path.starts_with('/') && !d.path.contains("100000")));
 }
 
 #[test]

@@ -123,10 +123,13 @@ pub(crate) struct Scan {
         short = 'r',
         long = "read",
         value_name = "FILE",
-        required_unless_present = "interface",
+        required_unless_present_any = ["interface", "log"],
         conflicts_with = "interface"
     )]
     pub(crate) read: Vec<PathBuf>,
+    /// Log of requests, as `templates learn` reads it (JSON Lines, HAR, Zeek, Suricata, nginx, Apache; also .gz); may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with = "interface")]
+    pub(crate) log: Vec<PathBuf>,
     /// Listen on this interface instead (Ctrl-C ends it)
     #[arg(short = 'i', long, value_name = "IFACE")]
     pub(crate) interface: Option<String>,
@@ -278,6 +281,10 @@ pub(crate) enum Templates {
     /// Read a log and print the templates of what is called in it
     #[command(after_help = LEARN_HELP)]
     Learn(Learn),
+    /// Say why a request has its path template
+    Explain(Explain),
+    /// List the judgements that are least certain, or settle one
+    Review(Review),
     /// Write the rows that the judgement is trained on (see tools/train-templates)
     #[command(hide = true)]
     Features(Features),
@@ -300,6 +307,66 @@ pub(crate) struct Features {
     /// Print the features' names instead
     #[arg(long)]
     pub(crate) names: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Explain {
+    /// Method
+    #[arg(value_name = "METHOD")]
+    pub(crate) method: String,
+    /// URL, or a path for all services
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Print as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Review {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// How many to list
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Print as JSON
+    #[arg(long, conflicts_with = "path")]
+    pub(crate) json: bool,
+    /// Add a rule for this path to the configuration file; `*` stands for one segment
+    #[arg(long, value_name = "PATH", requires = "is")]
+    pub(crate) path: Option<String>,
+    /// What holds at that path
+    #[arg(long, value_name = "WHAT", requires = "path")]
+    pub(crate) is: Option<Settled>,
+    /// Hosts for which the rule holds; `*` stands for any characters [default: all]
+    #[arg(long, value_name = "HOST", requires = "path")]
+    pub(crate) host: Option<String>,
+}
+
+/// What a rule says.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub(crate) enum Settled {
+    /// The last segment is a literal
+    Literal,
+    /// The last segment is a parameter's value
+    Parameter,
+    /// No API, here and below
+    Ignored,
+    /// All below is one endpoint
+    One,
+}
+
+impl From<Settled> for crate::config::Is {
+    fn from(settled: Settled) -> Self {
+        match settled {
+            Settled::Literal => Self::Literal,
+            Settled::Parameter => Self::Parameter,
+            Settled::Ignored => Self::Ignored,
+            Settled::One => Self::One,
+        }
+    }
 }
 
 const LEARN_HELP: &str = "\
@@ -325,6 +392,9 @@ pub(crate) struct Learn {
     /// Host for lines that name none, as those of combined logs
     #[arg(long, value_name = "HOST", default_value = "")]
     pub(crate) host: String,
+    /// Judge with this model (see tools/train-templates)
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) model: Option<PathBuf>,
 }
 
 /// Where the inventory is kept.

@@ -37,13 +37,15 @@ pub(crate) struct Kept {
 /// Reads what is kept.
 pub(crate) fn inventory(args: &args::Kept) -> Result<Kept, Failure> {
     let config = configured::usual(args.config.as_deref())?;
+    let rules = config.rules();
     let dir = args.store.clone().unwrap_or(config.store.folder);
     let store: ReadOnly = Store::read_only(&dir)?;
     let mut notes: Vec<String> = store.recovery().and_then(mended).into_iter().collect();
     if let Freshness::Last(why) = store.freshness() {
         notes.push(format!("this is the last snapshot; what came after it is not in it ({why})"));
     }
-    let Restored { inventory, note } = restored(config.inventory, store.records(), &dir)?;
+    let Restored { mut inventory, note } = restored(config.inventory, store.records(), &dir)?;
+    inventory.set_rules(rules);
     notes.extend(note);
     for note in &notes {
         eprintln!("shadowtap: {}: {note}", dir.display());

@@ -8,7 +8,7 @@ use super::interrupt::{INTERRUPTED, Interrupt};
 use super::kept::Keeper;
 use super::output::{self, Parts};
 use super::reading::{self, Read};
-use super::{configured, documents, keys, listening};
+use super::{configured, documents, keys, listening, templates};
 use crate::console::{Progress, Screen};
 use crate::diff::diff;
 use crate::inventory::Inventory;
@@ -24,17 +24,19 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
     let keeper = args.out.as_deref().map(Keeper::open).transpose()?;
     let key = keeper.as_ref().map_or(Key::FIXED, Keeper::key);
 
-    let inventory = Inventory::new(config.inventory.clone());
+    let mut inventory = Inventory::new(config.inventory.clone());
+    inventory.set_rules(config.rules());
     let trusted =
         if args.trusted_proxy.is_empty() { config.trusted() } else { args.trusted_proxy.iter().copied().collect() };
     let mut pipeline = Pipeline::new(Watch::new(inventory, key).trusting(trusted), &config.limits);
     keys::load(&args.keys, pipeline.keys())?;
     let interrupt = Interrupt::new()?;
-    let (sources, read, dropped) = match &args.interface {
+    let (mut sources, read, dropped) = match &args.interface {
         Some(interface) => {
             let (read, dropped) = listening::feed(args, interface, filter.as_deref(), &mut pipeline, &interrupt)?;
             (vec![interface.clone()], read, dropped)
         }
+        None if paths.is_empty() => (Vec::new(), Read::default(), 0),
         None => {
             let mut files = reading::open(&paths, filter.as_deref())?;
             let progress = Progress::of_bytes(args.quiet, Some(files.total_bytes()).filter(|n| *n > 0));
@@ -43,12 +45,21 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
         }
     };
 
-    let Read { notes, failed, interrupted, oddities: of_files } = read;
+    let Read { mut notes, failed, interrupted, oddities: of_files } = read;
     let mut ledger = pipeline.ledger();
     ledger.dropped_packets += dropped;
     let mut oddities = pipeline.oddities();
     oddities.merge(&of_files);
-    let mut inventory = pipeline.into_observer().sink;
+    let mut watch = pipeline.into_observer();
+    for log in &args.log {
+        let skipped = templates::feed(log, &mut watch)?;
+        let name = log.display().to_string();
+        if skipped > 0 {
+            notes.push(format!("{name}: {skipped} lines could not be read as requests"));
+        }
+        sources.push(name);
+    }
+    let mut inventory = watch.sink;
     let view = documents::settle(&mut inventory, &contracts, |inventory| inventory.view(&ledger, &oddities));
     if let Some(keeper) = keeper {
         keeper.add(inventory, &config.inventory, &ledger, &oddities, view.calls())?;

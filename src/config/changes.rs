@@ -22,7 +22,8 @@ pub struct Changed {
 
 /// Prefixes of the keys that take effect at once. What threads hold since their start, and what needs privileges
 /// that were dropped, does not.
-const LIVE: &[&str] = &["status_seconds", "spec", "log.level", "store.commit_seconds", "store.snapshot_seconds"];
+const LIVE: &[&str] =
+    &["status_seconds", "spec", "rule", "log.level", "store.commit_seconds", "store.snapshot_seconds"];
 
 /// The keys in which `new` differs from `old`.
 pub fn changes(old: &Config, new: &Config) -> Vec<Changed> {

@@ -211,6 +211,12 @@ fn sense(source: &Source<'_>, tree: &Spanned<DeTable<'_>>, config: &Config) -> R
             return wrong(&key, "not a service", "give `host` or `host:port`, without scheme and path");
         }
     }
+    for (n, rule) in config.rules.iter().enumerate() {
+        if let Err(why) = rule.to_inventory() {
+            let remedy = "write it as `/users/*/orders`, where `*` stands for one segment";
+            return wrong(&format!("rule[{}].path", n + 1), &why, remedy);
+        }
+    }
     bounds(config, &wrong)
 }
 
@@ -289,6 +295,11 @@ mod tests {
             ("[limits]\nflows = 0\n", "t.toml:4: `limits.flows`: it must be at least 1;"),
             ("[limits]\nflows = -1\n", "t.toml:4: `limits.flows`: invalid value: integer `-1`"),
             ("[folder]\npath = \"x\"\npattern = \"a/[\"\n", "t.toml:5: `folder.pattern`: not a pattern of file names;"),
+            ("[[rule]]\npath = \"a\"\nis = \"one\"\n", "t.toml:4: `rule[1].path`: \"a\" does not begin with a slash;"),
+            (
+                "[[rule]]\npath = \"/a\"\nis = \"on\"\n",
+                "t.toml:5: `rule[1].is`: unknown value `on`; did you mean `one`?",
+            ),
             ("a = = 1\n", "t.toml:3: not TOML:"),
             ("[store\n", "t.toml:3: not TOML:"),
         ] {
@@ -337,6 +348,11 @@ mod tests {
             interfaces: vec![Interface::named("eth1")],
             folder: Some(folder),
             specs: vec![spec],
+            rules: vec![super::super::Rule {
+                host: String::new(),
+                path: "/users/*/settings".to_owned(),
+                is: super::super::Is::Literal,
+            }],
             ..Config::default()
         };
         assert_eq!(parsed, defaults);

@@ -19,6 +19,7 @@ pub use check::{check, check_specs, load_spec};
 pub use error::ConfigError;
 
 use crate::base::{InventoryLimits, Limits};
+use crate::inventory::RuleKind;
 use crate::observe::TrustedProxies;
 
 /// The whole configuration. Defaults are those of the file with every key left out.
@@ -46,6 +47,9 @@ pub struct Config {
     /// `[[spec]]`: documents that the inventory is held against.
     #[serde(rename = "spec", skip_serializing_if = "Vec::is_empty")]
     pub specs: Vec<Spec>,
+    /// `[[rule]]`: what people know better than the learner of path templates.
+    #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
     /// `[log]`
     pub log: Log,
     /// `[limits]`: bounds of the way from packet to exchange.
@@ -66,6 +70,7 @@ impl Default for Config {
             tls: Tls::default(),
             store: Store::default(),
             specs: Vec::new(),
+            rules: Vec::new(),
             log: Log::default(),
             limits: Limits::default(),
             inventory: InventoryLimits::default(),
@@ -232,6 +237,49 @@ impl Spec {
     }
 }
 
+/// What holds at a path, whatever the traffic looks like.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Hosts for which it holds; `*` and `?` stand for any characters. Empty: all.
+    #[serde(default)]
+    pub host: String,
+    /// The path; `*` stands for one segment.
+    pub path: String,
+    /// What holds.
+    pub is: Is,
+}
+
+/// What holds at the path of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Is {
+    /// Its last segment is a literal.
+    Literal,
+    /// Its last segment is a parameter's value.
+    Parameter,
+    /// It and all below it is no API: counted as probed.
+    Ignored,
+    /// All below it is one endpoint.
+    One,
+}
+
+impl Rule {
+    /// As the inventory takes it.
+    ///
+    /// # Errors
+    /// What is wrong with the path.
+    pub fn to_inventory(&self) -> Result<crate::inventory::Rule, String> {
+        let kind = match self.is {
+            Is::Literal => RuleKind::Literal,
+            Is::Parameter => RuleKind::Parameter,
+            Is::Ignored => RuleKind::Ignore,
+            Is::One => RuleKind::One,
+        };
+        crate::inventory::Rule::new(&self.host, &self.path, kind)
+    }
+}
+
 /// What is logged and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -284,6 +332,12 @@ impl Config {
     /// The proxies whose word is taken.
     pub fn trusted(&self) -> TrustedProxies {
         self.trusted_proxies.iter().filter_map(|network| network.parse().ok()).collect()
+    }
+
+    /// The rules, as the inventory takes them.
+    pub fn rules(&self) -> Vec<crate::inventory::Rule> {
+        // Each was checked when the file was read.
+        self.rules.iter().filter_map(|rule| rule.to_inventory().ok()).collect()
     }
 
     /// As TOML, with every value written out.

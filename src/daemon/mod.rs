@@ -454,6 +454,7 @@ impl Daemon {
             warn!("{remark}");
         }
         self.config.specs = new.specs;
+        self.config.rules = new.rules;
         self.config.status_seconds = new.status_seconds;
         self.config.log.level = new.log.level;
         self.config.store.commit_seconds = new.store.commit_seconds;

@@ -3,7 +3,6 @@
 //! Takes an inventory as it is, gives the template of any request in it: the final word on requests seen before, since
 //! templates hold for all that was ever seen. Never counts anything.
 
-use super::documented::Route;
 use super::{Inventory, learn, render};
 use crate::observe::Observation;
 
@@ -21,9 +20,9 @@ impl Inventory {
     pub fn assignment(&self) -> Assignment<'_> {
         let mut assignment = Assignment { inventory: self, services: Vec::new(), templates: Vec::new() };
         for service in &self.services {
-            let routes: Vec<&Route> = self.routes_of(service).collect();
+            let told = self.told_of(service);
             let mut of_service = vec![None; service.tree.endpoints.len()];
-            for template in learn::learn(&service.tree, &routes).templates {
+            for template in learn::learn(&service.tree, &told, false).templates {
                 let index = assignment.templates.len() as u32;
                 for &id in &template.endpoints {
                     if let Some(slot) = of_service.get_mut(id as usize) {

@@ -9,6 +9,7 @@
 
 mod assign;
 pub mod documented;
+mod explain;
 mod id;
 mod learn;
 mod methods;
@@ -16,6 +17,7 @@ mod names;
 mod opaque;
 mod records;
 mod render;
+mod rule;
 mod service;
 pub mod sketch;
 mod state;
@@ -29,17 +31,20 @@ use hashbrown::HashTable;
 use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
 use crate::observe::{Glimpse, Observation, ServiceKey, Sink};
 use documented::Route;
+use learn::Told;
 use methods::Methods;
 use names::Names;
 use opaque::Opaque;
 use service::{Context, Room, Service};
 
 pub use assign::Assignment;
+pub use explain::{Doubt, Explained, SegmentReason};
 pub use opaque::{
     BlindService, BlindView, CertificateView, ClientCertificates, Hint, Likeness, NamedBy, OpaqueView, Sight,
     SightCounts, TurnsView,
 };
 pub use records::RestoreError;
+pub use rule::{Rule, RuleKind};
 pub use state::EndpointState;
 pub use training::Labelled;
 pub use view::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
@@ -66,6 +71,7 @@ pub struct Inventory {
     /// Servers that are not, or not wholly, read.
     opaque: Opaque,
     routes: Vec<Route>,
+    rules: Vec<Rule>,
     /// Raw endpoints of all services.
     endpoints: usize,
     /// Keys of records of services that were let go.
@@ -87,6 +93,7 @@ impl Inventory {
             names: Names::new(),
             opaque: Opaque::default(),
             routes: Vec::new(),
+            rules: Vec::new(),
             endpoints: 0,
             gone: Vec::new(),
             sweep_at: 0,
@@ -102,6 +109,11 @@ impl Inventory {
         routes.sort_unstable();
         routes.dedup();
         self.routes = routes;
+    }
+
+    /// Sets the rules that people pinned; they hold as documented routes do, and win where both speak of a word.
+    pub fn set_rules(&mut self, rules: Vec<Rule>) {
+        self.rules = rules;
     }
 
     /// Counts an exchange in.
@@ -152,10 +164,7 @@ impl Inventory {
         let mut services: Vec<_> = self
             .services
             .iter()
-            .map(|service| {
-                let routes: Vec<_> = self.routes_of(service).collect();
-                render::service(service, &routes, &self.methods, &self.limits)
-            })
+            .map(|service| render::service(service, &self.told_of(service), &self.methods, &self.limits))
             .collect();
         services.sort_by(|a, b| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme)));
         let (opaque, blind, sight) = self.opaque.view(&services, visibility);
@@ -172,11 +181,14 @@ impl Inventory {
         }
     }
 
-    fn routes_of(&self, service: &Service) -> impl Iterator<Item = &Route> {
+    /// What documents and people say of a service.
+    fn told_of(&self, service: &Service) -> Told<'_> {
         let facts = &service.facts;
-        self.routes.iter().filter(|r| {
+        let routes = self.routes.iter().filter(|r| {
             r.host.as_deref().is_none_or(|host| host == &*facts.host) && r.port.is_none_or(|port| port == facts.port)
-        })
+        });
+        let rules = self.rules.iter().filter(|r| r.holds_for(&facts.host));
+        Told { routes: routes.collect(), rules: rules.collect() }
     }
 
     /// Services, and raw endpoints (path and method, before templates fold them).

@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::documented::Route;
 use super::learn::{self, Piece, Template};
 use super::methods::Methods;
 use super::service::Service;
@@ -17,11 +16,11 @@ use crate::observe::Kind;
 
 pub(super) fn service(
     service: &Service,
-    routes: &[&Route],
+    told: &learn::Told<'_>,
     methods: &Methods,
     limits: &InventoryLimits,
 ) -> ServiceView {
-    let learnt = learn::learn(&service.tree, routes);
+    let learnt = learn::learn(&service.tree, told, false);
     let mut endpoints: Vec<_> =
         learnt.templates.iter().map(|t| endpoint(service, t, methods.name(t.method), limits)).collect();
     endpoints.sort_by(|a, b| (&a.template, &a.method, &a.id).cmp(&(&b.template, &b.method, &b.id)));

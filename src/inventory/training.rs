@@ -13,6 +13,12 @@ pub use super::learn::training::Labelled;
 pub type Rows = (Vec<Labelled>, Vec<&'static str>);
 
 impl Inventory {
+    /// Judges with another model than the one in the binary from here on, in all inventories: for measuring models. `false` where
+    /// it is damaged, or something was judged already.
+    pub fn replace_model(model: &[u8]) -> bool {
+        training::replace_model(model)
+    }
+
     /// The rows of all services. `templates`: the true template of each observation, `None` for noise. `second`: rows of the
     /// second pass, after a first with `model`. `None` where the model is damaged.
     pub fn training_rows(

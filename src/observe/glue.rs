@@ -10,11 +10,13 @@ pub const BEFORE: char = '\u{1}';
 pub const AFTER: char = '\u{2}';
 
 /// Endings that name a form of the answer, not a part of the name.
-const EXTENSIONS: [&str; 57] = [
+const EXTENSIONS: [&str; 66] = [
     "json", "xml", "csv", "yaml", "yml", "html", "htm", "txt", "rss", "atom", "jsonp", "pdf", "pbf", "mp3", "mp4",
     "wav", "zip", "png", "jpg", "jpeg", "svg", "gif", "webp", "diff", "patch", "tsv", "geojson", "ics", "md", "kml",
     "gpx", "m3u8", "mvt", "ttl", "aac", "flac", "mkv", "avi", "mov", "ogg", "opus", "m4a", "m4s", "m4v", "webm", "vtt",
     "srt", "ass", "docx", "xlsx", "pptx", "doc", "xls", "tar", "gz", "tgz", "bin",
+    // Of scripts and settings, for which scanners ask: so that no code before them is taken for an identifier.
+    "php", "asp", "aspx", "jsp", "cgi", "sql", "bak", "env", "ini",
 ];
 
 /// A segment taken apart: what stands before, glue that is a literal of its own, what stands after. Empty pieces are not there.

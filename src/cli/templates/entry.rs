@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::base::{Address, Timestamp};
 use crate::observe::Logged;
+use crate::spec::percent_decode;
 
 /// A request, owned.
 #[derive(Debug, Default)]
@@ -144,6 +145,20 @@ impl Entry {
             status: after.split_whitespace().next()?.parse().ok().filter(|s| (100..1000).contains(s)),
             ..Self::default()
         })
+    }
+
+    pub(super) fn succeeded(&self) -> bool {
+        self.status.is_some_and(|s| (200..300).contains(&s))
+    }
+
+    /// The first segment of its path, decoded.
+    pub(super) fn base(&self) -> String {
+        let path = match self.target.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+            None => &self.target,
+        };
+        let path = path.trim_start_matches('/');
+        percent_decode(path.split(['/', '?', '#']).next().unwrap_or_default())
     }
 
     /// As the floor below takes it. `host` is that of entries that name none.

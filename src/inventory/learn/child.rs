@@ -3,13 +3,16 @@
 //! Takes the raw nodes of one word at one place of a template, gives them as one: counts, names, what stands on the next
 //! three levels. Never looks further down, and at no more than [`CAP`] things a level.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::evidence::Evidence;
 use crate::inventory::tree::{NONE, NodeId};
 
 /// Most things of one sort that are looked at.
 const CAP: usize = 256;
+
+/// Stands in [`Child::calls_below`] for what ends at the word itself.
+pub(super) const HERE: u32 = u32::MAX;
 
 /// A word and its nodes.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +36,10 @@ pub(super) struct Child {
     pub(super) query: BTreeSet<u32>,
     /// What stands one, two and three levels below; 0 for values.
     pub(super) next: [BTreeSet<u32>; 3],
+    /// How its exchanges are spread over what stands one and two levels below; 0 for values, [`HERE`] for none.
+    pub(super) calls_below: [BTreeMap<u32, u64>; 2],
+    /// How those at it are spread over methods, by bit.
+    pub(super) calls_by_method: BTreeMap<u32, u64>,
     /// Nodes with values below.
     pub(super) values_below: usize,
 }
@@ -53,6 +60,7 @@ impl Child {
             for end in evidence.ends_at(id).filter(|e| e.ok > 0) {
                 child.here += end.ok;
                 child.methods |= 1 << end.bit;
+                *child.calls_by_method.entry(u32::from(end.bit)).or_default() += end.ok;
                 if child.responses.len() < CAP {
                     child.responses.extend(&end.responses);
                 }
@@ -62,6 +70,9 @@ impl Child {
                 }
             }
             child.look_down(evidence, id);
+        }
+        if child.here > 0 {
+            child.calls_below[0].insert(HERE, child.here);
         }
         child.text = most.map(|(_, text)| text.to_owned()).unwrap_or_default();
         child.nodes = nodes;
@@ -86,6 +97,9 @@ impl Child {
                     }
                     if known.token == 0 || self.next[depth].len() < CAP {
                         self.next[depth].insert(known.token);
+                        if let Some(calls) = self.calls_below.get_mut(depth) {
+                            *calls.entry(known.token).or_default() += known.calls;
+                        }
                     }
                     lower.push(below);
                 }

@@ -37,6 +37,8 @@ pub(super) struct End {
     pub(super) ok: u64,
     /// A file for browsers, or what only scanners ask for.
     pub(super) asset: bool,
+    /// Only scanners ask for it, and got nothing.
+    pub(super) probe: bool,
     /// Was it ever, was it only answered with a page?
     pub(super) page: bool,
     pub(super) only_pages: bool,
@@ -90,7 +92,7 @@ const BROWSER_TYPES: [&str; 5] =
 const STATIC_FOLDERS: [&str; 10] =
     ["assets", "static", "images", "img", "css", "js", "fonts", "media", "public", "dist"];
 /// What scanners ask for: in a path, or at its beginning.
-const PROBED: [&str; 27] = [
+const PROBED: [&str; 29] = [
     ".php",
     ".asp",
     ".aspx",
@@ -118,6 +120,8 @@ const PROBED: [&str; 27] = [
     "owa/auth",
     "telescope",
     "_ignition",
+    "debug/pprof",
+    "server-status",
 ];
 /// Such paths answered with a page from which on a host is one that answers everything with a page.
 const SOFT_PROBES: usize = 3;
@@ -221,10 +225,12 @@ impl<'a> Evidence<'a> {
     fn read_ends(&mut self) {
         let tree = self.tree;
         let mut names = BTreeSet::new();
+        let mut pages = Vec::with_capacity(tree.endpoints.len());
         let mut facets = Vec::with_capacity(tree.endpoints.len());
         for endpoint in &tree.endpoints {
             let [requests, responses] = endpoint.as_ref().map(|e| e.state.media_types()).unwrap_or_default();
             let query = endpoint.as_ref().map(|e| e.state.query()).unwrap_or_default();
+            pages.push(responses.get("text/html").copied().unwrap_or_default());
             let lists: [Vec<String>; 3] =
                 [requests.into_keys().collect(), responses.into_keys().collect(), query.into_keys().collect()];
             names.extend(lists.iter().flatten().cloned());
@@ -235,7 +241,7 @@ impl<'a> Evidence<'a> {
             |list: &[String]| -> Vec<u32> { list.iter().filter_map(|n| numbers.get(n.as_str()).copied()).collect() };
         let mut tops = BTreeMap::<NodeId, (u32, u32)>::new();
         let mut looks = Vec::with_capacity(facets.len());
-        for (endpoint, [requests, responses, query]) in tree.endpoints.iter().zip(&facets) {
+        for ((endpoint, [requests, responses, query]), pages) in tree.endpoints.iter().zip(&facets).zip(pages) {
             let Some(endpoint) = endpoint else {
                 self.ends.push(End::default());
                 looks.push(None);
@@ -251,18 +257,25 @@ impl<'a> Evidence<'a> {
                 }
             }
             let page = responses.iter().any(|t| t == "text/html");
-            let only_pages = page && responses.len() == 1;
+            // Answers without a type are none, whatever came with its failures and redirections.
+            let answers: u64 = endpoint.state.statuses().filter(|(s, _)| (200..300).contains(s)).map(|(_, n)| n).sum();
+            let only_pages = page && responses.len() == 1 && pages >= answers;
+            // What was ever denied to be there is not hinted at by other failures.
+            let denied = endpoint.state.statuses().any(|(s, _)| s == 404);
             self.ends.push(End {
                 bit: BITS.get(endpoint.method as usize).copied().unwrap_or(OTHER_BIT),
                 ok: proofs(endpoint),
                 asset: look.browser_file,
+                probe: look.probe && !look.success,
                 page,
                 only_pages,
-                hint: endpoint
-                    .state
-                    .statuses()
-                    .any(|(s, _)| s != 405 && hints_at_something(s) && !matches!(s, 406..=428)),
-                strong: endpoint.state.statuses().any(|(s, _)| matches!(s, 401 | 402 | 429 | 500 | 502..=599)),
+                hint: !denied
+                    && endpoint
+                        .state
+                        .statuses()
+                        .any(|(s, _)| s != 405 && hints_at_something(s) && !matches!(s, 406..=428)),
+                strong: !denied
+                    && endpoint.state.statuses().any(|(s, _)| matches!(s, 401 | 402 | 429 | 500 | 502..=599)),
                 allowed: endpoint.state.statuses().any(|(s, _)| s != 405),
                 responses: number(responses),
                 requests: number(requests),

@@ -4,9 +4,9 @@
 //! reads the same rows (`shadowtap templates features`). What each is for stands in `docs/templates.md`. Never depends on an order
 //! of arrival, nor on anything but counts, names and the words themselves.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::child::Child;
+use super::child::{Child, HERE};
 use super::evidence::Evidence;
 use super::forest::{Model, ROW};
 use super::place::{First, Host, Parent, Place};
@@ -66,10 +66,21 @@ fn ln(x: f32) -> f32 {
     x.ln_1p()
 }
 
+/// What follows the number of a version that is not out yet, or only for some.
+const STAGES: [&str; 7] = ["alpha", "beta", "rc", "p", "pre", "preview", "dev"];
+
+/// `v1`, `V2.1`, `2.0`, `v2beta1`, `v1p1alpha`; no bare number.
 pub(super) fn is_version(word: &str) -> bool {
     let rest = word.strip_prefix(['v', 'V']).unwrap_or(word);
-    rest.starts_with(|c: char| c.is_ascii_digit()) && rest.len() < word.len() && rest.len() <= 12
-        || (!word.is_empty() && word.contains('.') && word.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
+    let number = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let (number, stage) = rest.split_at(number);
+    let mut stages = stage.split(|c: char| c.is_ascii_digit()).filter(|s| !s.is_empty());
+    let marked = rest.len() < word.len();
+    number.starts_with(|c: char| c.is_ascii_digit())
+        && !number.ends_with('.')
+        && word.len() <= 12
+        && (marked || (number.contains('.') && stage.is_empty()))
+        && stages.all(|s| STAGES.iter().any(|known| known.eq_ignore_ascii_case(s)))
 }
 
 pub(super) fn is_plural(word: &str) -> bool {
@@ -161,6 +172,66 @@ impl Shared {
     }
 }
 
+/// How the exchanges of some words are spread over something.
+type Spread = BTreeMap<u32, u64>;
+
+/// The spreads of the words of a place, laid over each other: how many have a thing, and its exchanges.
+#[derive(Default)]
+struct Spreads {
+    sum: BTreeMap<u32, (u32, u64)>,
+    total: u64,
+}
+
+impl Spreads {
+    fn of<'s>(spreads: impl Iterator<Item = &'s Spread>) -> Self {
+        let mut all = Self::default();
+        for (thing, calls) in spreads.flatten() {
+            let sum = all.sum.entry(*thing).or_default();
+            *sum = (sum.0 + 1, sum.1 + calls);
+            all.total += calls;
+        }
+        all
+    }
+
+    /// Of one of them against the others: how far apart they are (Jensen-Shannon, 0 to 1), and how surely (the logarithm of a
+    /// likelihood ratio). What nobody else has counts as one thing, since values below values are always others. A parameter
+    /// is asked for the same things whatever its value, resources each for their own.
+    fn apart(&self, own: &Spread, within: bool) -> [f32; 2] {
+        let taken = u32::from(within);
+        let mine: u64 = own.values().sum();
+        let all = if within { self.total - mine } else { self.total };
+        let mut rows = Vec::with_capacity(own.len() + 3);
+        let mut other = [mine as f32, all as f32];
+        let always = [0, HERE].into_iter().filter(|thing| !own.contains_key(thing));
+        for thing in own.keys().copied().chain(always) {
+            let mine = own.get(&thing).copied().unwrap_or_default();
+            let (count, all) = self.sum.get(&thing).copied().unwrap_or_default();
+            if matches!(thing, 0 | HERE) || count > taken {
+                let row = [mine as f32, if within { all - mine } else { all } as f32];
+                other = [(other[0] - row[0]).max(0.0), (other[1] - row[1]).max(0.0)];
+                rows.push(row);
+            }
+        }
+        rows.push(other);
+        let total = rows.iter().fold([0.0, 0.0], |t, r| [t[0] + r[0], t[1] + r[1]]);
+        if total[0] <= 0.0 || total[1] <= 0.0 {
+            return [-1.0, -1.0];
+        }
+        let (mut divergence, mut ratio) = (0.0, 0.0);
+        for [mine, theirs] in rows {
+            let (p, q) = (mine / total[0], theirs / total[1]);
+            let (middle, pooled) = ((p + q) / 2.0, (mine + theirs) / (total[0] + total[1]));
+            for (share, count) in [(p, mine), (q, theirs)] {
+                if share > 0.0 {
+                    divergence += share * (share / middle).log2() / 2.0;
+                    ratio += 2.0 * count * (share / pooled).ln();
+                }
+            }
+        }
+        [divergence, ln(ratio.max(0.0))]
+    }
+}
+
 /// What is the same for all words of a place.
 struct Siblings {
     n: f32,
@@ -173,6 +244,9 @@ struct Siblings {
     methods: Vec<BTreeSet<u32>>,
     below: Vec<BTreeSet<u32>>,
     shared: [Shared; 8],
+    /// For each word how far it is apart from the others: one and two levels below, by methods.
+    apart: Vec<[f32; 6]>,
+    depths: f32,
 }
 
 impl Siblings {
@@ -195,7 +269,22 @@ impl Siblings {
             Shared::of(children.iter().map(|c| &c.next[1])),
             Shared::of(children.iter().map(|c| &c.next[2])),
         ];
+        let spreads = [
+            Spreads::of(children.iter().map(|c| &c.calls_below[0])),
+            Spreads::of(children.iter().map(|c| &c.calls_below[1])),
+            Spreads::of(children.iter().map(|c| &c.calls_by_method)),
+        ];
+        let apart = |c: &Child| {
+            let own = [&c.calls_below[0], &c.calls_below[1], &c.calls_by_method];
+            let mut out = [-1.0; 6];
+            for ((out, all), own) in out.chunks_exact_mut(2).zip(&spreads).zip(own) {
+                out.copy_from_slice(&all.apart(own, true));
+            }
+            out
+        };
         Self {
+            apart: children.iter().map(apart).collect(),
+            depths: children.iter().map(|c| source.host.depths(c.token)).sum(),
             n: children.len() as f32,
             total: children.iter().map(|c| c.calls as f32).sum(),
             median: lengths.get(lengths.len() / 2).copied().unwrap_or_default() as f32,
@@ -231,9 +320,10 @@ pub(super) fn rows(
         of_place(&mut row, source, place, &siblings, children, value);
         of_counts(&mut row, place, &siblings, child);
         of_overlaps(&mut row, &siblings, i, child);
+        of_spread(&mut row, &siblings, i, children);
         of_values(&mut row, &siblings, i, child, value);
         of_parent(&mut row, source, place);
-        of_host(&mut row, source, &siblings, child);
+        of_host(&mut row, source, place, &siblings, child);
         of_vocabulary(&mut row, source, place, &siblings, i, child);
         rows.push(row);
     }
@@ -360,6 +450,23 @@ fn of_overlaps(row: &mut Row, siblings: &Siblings, i: usize, child: &Child) {
     row.put("query_n", child.query.len() as f32);
 }
 
+fn of_spread(row: &mut Row, siblings: &Siblings, i: usize, children: &[Child]) {
+    const NAMES: [&str; 6] = ["j1", "g1", "j2", "g2", "jm", "gm"];
+    const MEANS: [&str; 6] = ["j1_mean", "g1_mean", "j2_mean", "g2_mean", "jm_mean", "gm_mean"];
+    for (name, value) in NAMES.iter().zip(siblings.apart[i]) {
+        row.put(name, value);
+    }
+    for (at, name) in MEANS.iter().enumerate() {
+        let (sum, calls) = siblings
+            .apart
+            .iter()
+            .zip(children)
+            .filter(|(apart, _)| apart[at] >= 0.0)
+            .fold((0.0, 0.0), |(sum, all), (apart, c)| (sum + apart[at] * c.calls as f32, all + c.calls as f32));
+        row.put(name, if calls > 0.0 { sum / calls } else { -1.0 });
+    }
+}
+
 fn of_values(row: &mut Row, siblings: &Siblings, i: usize, child: &Child, value: Option<&Child>) {
     let missing = Child::default();
     let v = value.unwrap_or(&missing);
@@ -373,6 +480,27 @@ fn of_values(row: &mut Row, siblings: &Siblings, i: usize, child: &Child, value:
     put("v_resp", alike(&child.responses, &v.responses));
     put("v_query", alike(&child.query, &v.query));
     put("v_height", v.height as f32 - child.height as f32);
+    let words = |set: &BTreeSet<u32>| set.iter().filter(|t| **t != 0).count() as f32;
+    let part = |of: f32, all: f32| if all > 0.0 { of / all } else { -1.0 };
+    let both = |level: usize| child.next[level].intersection(&v.next[level]).filter(|t| **t != 0).count() as f32;
+    put("v_words1", part(both(0), words(&child.next[0])));
+    put("v_cover1", part(both(0), words(&v.next[0])));
+    put("v_words2", part(both(1), words(&child.next[1])));
+    put("v_cover2", part(both(1), words(&v.next[1])));
+    put("v_calls", ln(child.calls as f32) - ln(v.calls as f32));
+    let spread = |own: &Spread, theirs: &Spread| match value {
+        Some(_) => Spreads::of(std::iter::once(theirs)).apart(own, false),
+        None => [-2.0; 2],
+    };
+    for (names, own, theirs) in [
+        (["v_j1", "v_g1"], &child.calls_below[0], &v.calls_below[0]),
+        (["v_j2", "v_g2"], &child.calls_below[1], &v.calls_below[1]),
+        (["v_jm", "v_gm"], &child.calls_by_method, &v.calls_by_method),
+    ] {
+        for (name, x) in names.into_iter().zip(spread(own, theirs)) {
+            put(name, x);
+        }
+    }
 }
 
 fn word_before<'s>(source: &'s Source<'_>, parent: Parent) -> &'s str {
@@ -401,12 +529,27 @@ fn of_parent(row: &mut Row, source: &Source<'_>, place: &Place) {
     row.put("p_parents", parents);
 }
 
-fn of_host(row: &mut Row, source: &Source<'_>, siblings: &Siblings, child: &Child) {
+fn of_host(row: &mut Row, source: &Source<'_>, place: &Place, siblings: &Siblings, child: &Child) {
     let parents = source.host.parents(child.token);
     row.put("parents", parents);
     row.put("nodes_elsewhere", source.host.nodes(child.token) - child.nodes.len() as f32);
     row.put("parents_mean", (siblings.parents - ln(parents)) / (siblings.n - 1.0).max(1.0));
     row.put("host_calls", ln(source.host.calls as f32));
+    let depths = source.host.depths(child.token);
+    row.put("depths", depths);
+    row.put("depths_mean", (siblings.depths - depths) / (siblings.n - 1.0).max(1.0));
+    let deeper: f32 = child.next[0].iter().filter(|t| **t != 0).map(|t| source.host.depths(*t)).sum();
+    let words = child.next[0].iter().filter(|t| **t != 0).count() as f32;
+    row.put("depths_below", if words > 0.0 { deeper / words } else { -1.0 });
+    let (family, nodes, calls) = match place.parent {
+        Parent::Literal(parent) => source.host.family(parent, child.token),
+        _ => Default::default(),
+    };
+    row.put("f_nodes", ln(family.nodes));
+    row.put("f_words", family.words);
+    row.put("f_once", if family.words > 0.0 { family.once / family.words } else { -1.0 });
+    row.put("f_share", if family.nodes > 0.0 { nodes / family.nodes } else { -1.0 });
+    row.put("f_calls", ln(calls));
 }
 
 fn of_vocabulary(row: &mut Row, source: &Source<'_>, place: &Place, siblings: &Siblings, i: usize, child: &Child) {
@@ -436,6 +579,10 @@ fn of_vocabulary(row: &mut Row, source: &Source<'_>, place: &Place, siblings: &S
     row.put("p_voc_lit", rate([of_parent[0], of_parent[2]]));
     row.put("p_last_param", rate([of_last[0], of_last[1]]));
     row.put("b_voc_param", rate([of_before[0], of_before[1]]));
+    let lower = child.text.to_ascii_lowercase();
+    let pair = if parent.is_empty() { -1.0 } else { ln(model.pair(parent, &lower)) };
+    row.put("voc_pair", pair);
+    row.put("voc_value", ln(model.pair("", &lower)));
 }
 
 fn of_first(row: &mut Row, first: &First, thoughts: &[f32], place: &Place, children: &[Child], i: usize) {
@@ -457,6 +604,9 @@ fn of_first(row: &mut Row, first: &First, thoughts: &[f32], place: &Place, child
     let (elsewhere, count) = first.elsewhere(place, child.token);
     row.put("else_p", elsewhere);
     row.put("else_n", count);
+    let (below, count) = first.elsewhere_below(place, child.token);
+    row.put("pair_p", below);
+    row.put("pair_n", count);
     let mut parent = match place.parent {
         Parent::Literal(token) => first.parents.get(&token).copied().unwrap_or_default(),
         _ => (0.0, 0.0),
@@ -483,4 +633,36 @@ fn of_first(row: &mut Row, first: &First, thoughts: &[f32], place: &Place, child
         .map(|(sum, count)| sum / count)
         .collect();
     row.put("next_p", mean(next.iter().sum(), next.len() as f32));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_told_from_words_and_numbers() {
+        for version in ["v1", "V3", "2.0", "v1.2.3", "v2beta1", "v1alpha", "v1p1beta1", "v4beta"] {
+            assert!(is_version(version), "{version}");
+        }
+        for other in ["1", "2024", "video", "vpn", "v", "", "1.", "v1users", "1.2beta", "v1-2-3-4-5-6"] {
+            assert!(!is_version(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn spreads_tell_parameters_from_resources() {
+        let spread = |list: &[(u32, u64)]| list.iter().copied().collect::<Spread>();
+        // The same resources below, in the same shares.
+        let (a, b) = (spread(&[(1, 60), (2, 30), (0, 10)]), spread(&[(1, 600), (2, 300), (0, 100)]));
+        let [near, unsure] = Spreads::of([&a, &b].into_iter()).apart(&a, true);
+        assert!(near < 0.01 && unsure < 0.5, "{near} {unsure}");
+        // The same resources, in others.
+        let c = spread(&[(1, 5), (2, 5), (0, 190)]);
+        let [far, sure] = Spreads::of([&a, &c].into_iter()).apart(&c, true);
+        assert!(far > 0.3 && sure > 4.0, "{far} {sure}");
+        // What nobody else has is one thing: values below values.
+        let (d, e) = (spread(&[(7, 10), (8, 10)]), spread(&[(9, 50), (10, 50)]));
+        assert!(Spreads::of([&d, &e].into_iter()).apart(&d, true)[0] < 0.01);
+        assert_eq!(Spreads::of([&a].into_iter()).apart(&a, true), [-1.0, -1.0]);
+    }
 }

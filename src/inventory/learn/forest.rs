@@ -9,6 +9,8 @@ use std::sync::OnceLock;
 /// Bytes at the beginning of the file; the last is the version of its form.
 const MAGIC: &[u8; 8] = b"STAPLRN\x01";
 
+static MODEL: OnceLock<Model> = OnceLock::new();
+
 static FILE: &[u8] = include_bytes!("model.bin");
 
 /// Both passes' trees and the vocabulary.
@@ -69,10 +71,14 @@ impl Forest {
 }
 
 impl Model {
-    /// The one in the binary.
+    /// The one in the binary, or the one that was put in its place.
     pub(super) fn get() -> &'static Self {
-        static MODEL: OnceLock<Model> = OnceLock::new();
         MODEL.get_or_init(|| Self::read(FILE).unwrap_or_default())
+    }
+
+    /// Judges with another model from here on, for measuring. `false` where it is damaged, or something was judged already.
+    pub(super) fn replace(file: &[u8]) -> bool {
+        Self::read(file).is_some_and(|model| MODEL.set(model).is_ok())
     }
 
     /// Reads one; `None` where it is damaged.
@@ -90,7 +96,18 @@ impl Model {
 
     /// What the vocabulary says of a word, in lower case.
     pub(super) fn word(&self, word: &str) -> [f32; 3] {
-        let hash = crc32fast::hash(word.as_bytes());
+        self.counts(crc32fast::hash(word.as_bytes()))
+    }
+
+    /// In how many APIs a word stands as a literal below another, both in lower case; with none before it, in how many it is a
+    /// known value.
+    pub(super) fn pair(&self, before: &str, word: &str) -> f32 {
+        let mut hash = crc32fast::Hasher::new();
+        [before.as_bytes(), b"/", word.as_bytes()].iter().for_each(|part| hash.update(part));
+        self.counts(hash.finalize())[0]
+    }
+
+    fn counts(&self, hash: u32) -> [f32; 3] {
         match self.words.binary_search_by_key(&hash, |w| w.0) {
             Ok(at) => self.words[at].1.map(f32::from),
             Err(_) => [0.0; 3],

@@ -16,19 +16,25 @@ mod judge;
 mod names;
 mod place;
 mod route;
+mod rules;
+mod spans;
 mod tails;
 pub(super) mod training;
+mod verdict;
 
 use std::collections::BTreeMap;
 
 use super::documented::Route;
+use super::rule::{Rule, RuleKind};
 use super::tree::{EndpointId, NONE, NodeId, ROOT, Token, Tree};
 use crate::observe::Kind;
 use crate::observe::glue::{AFTER, BEFORE};
 use child::Child;
 use evidence::{End, Evidence};
-use judge::{FORMATS, Judge, VALUE};
+use judge::Judge;
 use place::{Host, Place};
+use rules::FORMATS;
+use verdict::Verdict;
 
 /// Unproven words at one place that may still be real; where there are more, the server says the same to nonsense.
 const DOUBTFUL_WORDS: usize = 16;
@@ -74,56 +80,71 @@ pub(super) struct Learnt {
     pub(super) templates: Vec<Template>,
     /// Raw endpoints answered as nonsense is.
     pub(super) probes: Vec<EndpointId>,
+    /// Judgements, where they were asked for.
+    pub(super) decisions: Vec<Decision>,
 }
 
 /// Raw endpoints by template: its pieces, whether they are a document's, its method.
 type Groups = BTreeMap<(Vec<Piece>, bool, u16), Vec<EndpointId>>;
 
-/// Learns the templates of a service.
-pub(super) fn learn(tree: &Tree, routes: &[&Route]) -> Learnt {
-    let walked = walk(tree, routes);
+/// What documents and people say of a service.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told<'a> {
+    pub(super) routes: Vec<&'a Route>,
+    pub(super) rules: Vec<&'a Rule>,
+}
+
+/// Learns the templates of a service. `explain`: note the judgements that were made.
+pub(super) fn learn(tree: &Tree, told: &Told<'_>, explain: bool) -> Learnt {
+    let walked = walk(tree, told, explain);
+    let template = |((pieces, documented, method), endpoints)| Template { pieces, documented, method, endpoints };
     Learnt {
-        templates: walked
-            .0
-            .into_iter()
-            .map(|((pieces, documented, method), endpoints)| Template { pieces, documented, method, endpoints })
-            .collect(),
-        probes: walked.1,
+        templates: walked.groups.into_iter().map(template).collect(),
+        probes: walked.probes,
+        decisions: walked.decisions.unwrap_or_default(),
     }
 }
 
 /// The children, by parent, that are values in the view: what is folded for good when a service holds too much.
 pub(super) fn folds(tree: &Tree) -> Vec<(NodeId, Vec<NodeId>)> {
-    walk(tree, &[]).2
+    walk(tree, &Told::default(), false).folds
 }
 
-type Walked = (Groups, Vec<EndpointId>, Vec<(NodeId, Vec<NodeId>)>);
+/// What a walk over a tree gives.
+#[derive(Default)]
+struct Walked {
+    groups: Groups,
+    probes: Vec<EndpointId>,
+    folds: Vec<(NodeId, Vec<NodeId>)>,
+    /// Only where they are asked for.
+    decisions: Option<Vec<Decision>>,
+}
 
-fn walk(tree: &Tree, routes: &[&Route]) -> Walked {
-    let documented = route::assign(tree, routes);
+fn walk(tree: &Tree, told: &Told<'_>, explain: bool) -> Walked {
+    let documented = route::assign(tree, &told.routes);
     let evidence = Evidence::new(tree);
     let host = Host::new(&evidence);
     let mut judge = Judge::new(&evidence, &host);
-    let mut learner = Learner::new(&evidence, routes, &documented);
-    learner.walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
+    Learner::new(&evidence, told, &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
     judge.begin_second();
-    let mut learner = Learner::new(&evidence, routes, &documented);
+    let mut learner = Learner::new(&evidence, told, &documented);
+    learner.out.decisions = explain.then(Vec::new);
     learner.walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
-    let groups = tails::fold(&evidence, learner.groups);
-    (groups, learner.probes, learner.folds)
+    let mut out = learner.out;
+    out.groups = tails::fold(&evidence, out.groups);
+    out
 }
 
-pub(super) use judge::means_itself;
 pub(super) use names::name;
+pub(super) use rules::means_itself;
+pub(super) use verdict::{Decision, Reason};
 
 struct Learner<'a> {
     evidence: &'a Evidence<'a>,
     tree: &'a Tree,
-    routes: &'a [&'a Route],
+    told: &'a Told<'a>,
     documented: &'a route::Assignment,
-    groups: Groups,
-    probes: Vec<EndpointId>,
-    folds: Vec<(NodeId, Vec<NodeId>)>,
+    out: Walked,
 }
 
 /// The nodes below a place, by the number of their word.
@@ -141,14 +162,26 @@ struct Sorted {
 }
 
 impl<'a> Learner<'a> {
-    fn new(evidence: &'a Evidence<'a>, routes: &'a [&'a Route], documented: &'a route::Assignment) -> Self {
-        let (groups, probes, folds) = Default::default();
-        Self { evidence, tree: evidence.tree, routes, documented, groups, probes, folds }
+    fn new(evidence: &'a Evidence<'a>, told: &'a Told<'a>, documented: &'a route::Assignment) -> Self {
+        Self { evidence, tree: evidence.tree, told, documented, out: Walked::default() }
     }
 
     /// Reads a place: the nodes that one prefix of a template leads to.
     fn walk(&mut self, judge: &mut Judge<'_>, nodes: &[NodeId], pieces: &mut Vec<Piece>, mut place: Place) {
+        let rule = self.rule(pieces, None);
+        if rule == Some(RuleKind::Ignore) {
+            let below = nodes.iter().flat_map(|n| self.tree.below(*n)).flat_map(|n| self.tree.ids_at(n));
+            self.out.probes.extend(below);
+            return;
+        }
         self.take_endpoints(nodes, pieces);
+        if rule == Some(RuleKind::One) || (place.depth > 0 && tails::are_files(self.evidence, nodes)) {
+            let below: Vec<_> = nodes.iter().flat_map(|n| self.tree.below(*n).into_iter().skip(1)).collect();
+            pieces.push(Piece::CatchAll(None));
+            self.take_endpoints(&below, pieces);
+            pieces.pop();
+            return;
+        }
         let (mut words, mut doubtful, mut rests) = (Words::new(), Words::new(), Vec::new());
         let mut sorted = Sorted::default();
         for &id in nodes {
@@ -221,11 +254,38 @@ impl<'a> Learner<'a> {
         // Documents teach the neighbours: beside words that they have as literals, and no value of theirs, stand literals.
         let said: Vec<_> = children.iter().filter_map(|c| self.documented_literal(&c.nodes)).collect();
         let taught = !said.is_empty() && said.iter().all(|literal| *literal);
-        for (child, verdict) in children.into_iter().zip(verdicts) {
-            let file = files && child.here == 0 && self.are_endings(&child.next[0]);
-            let likely = verdict <= VALUE && !file || (taught && child.kind == 0);
-            let literal = self.documented_literal(&child.nodes).unwrap_or(likely);
-            if literal {
+        let count = children.len();
+        let levels = spans::levels(&children, |at| !verdicts[at].is_literal(), value.as_ref());
+        for ((child, mut verdict), level) in children.into_iter().zip(verdicts).zip(levels) {
+            if files && child.here == 0 && self.are_endings(&child.next[0]) {
+                verdict.parameter(Reason::File);
+            }
+            if taught && child.kind == 0 {
+                verdict = Verdict::said(true, Reason::Neighbour);
+            }
+            if let Some(literal) = self.documented_literal(&child.nodes) {
+                verdict = Verdict::said(literal, Reason::Document);
+            }
+            if let Some(kind @ (RuleKind::Literal | RuleKind::Parameter)) = self.rule(pieces, Some(&child.text)) {
+                verdict = Verdict::said(kind == RuleKind::Literal, Reason::Rule);
+            }
+            if let Some(decisions) = &mut self.out.decisions {
+                decisions.push(Decision {
+                    before: pieces.to_vec(),
+                    word: child.text.clone(),
+                    literal: verdict.is_literal(),
+                    value: verdict.value,
+                    reason: verdict.reason,
+                    calls: child.calls,
+                    words: count,
+                    beside_values: value.is_some(),
+                    nodes: child.nodes.clone(),
+                });
+            }
+            let untold = !matches!(verdict.reason, Reason::Document | Reason::Neighbour | Reason::Rule);
+            if level > 0 && untold {
+                self.take_deeper(&child.nodes, level, sorted);
+            } else if verdict.is_literal() {
                 sorted.literals.insert(child.token, child.nodes);
             } else {
                 self.note_folds(&child.nodes);
@@ -239,15 +299,32 @@ impl<'a> Learner<'a> {
         let files = place.size >= FILE_STEMS && self.are_files(children.iter().map(|c| &c.token));
         for (child, verdict) in children.into_iter().zip(verdicts) {
             let extension = is_extension(&child.text);
-            if files && extension && after_value || verdict > VALUE && after_value && (place.methods > 0 || !extension)
+            if files && extension && after_value
+                || !verdict.is_literal() && after_value && (place.methods > 0 || !extension)
             {
                 sorted.absorbed.extend(child.nodes);
-            } else if verdict > VALUE && extension && extensions > 1 {
+            } else if !verdict.is_literal() && extension && extensions > 1 {
                 sorted.endings.extend(child.nodes);
             } else {
                 sorted.literals.insert(child.token, child.nodes);
             }
         }
+    }
+
+    /// Takes what ends some levels below words that are first parts of values.
+    fn take_deeper(&mut self, nodes: &[NodeId], level: usize, sorted: &mut Sorted) {
+        let mut nodes = nodes.to_vec();
+        for _ in 0..level {
+            // Whoever asked for a part of a value got nothing.
+            self.out.probes.extend(nodes.iter().flat_map(|n| self.tree.ids_at(*n)));
+            let below = |n: &NodeId| {
+                let node = &self.tree.nodes[*n as usize];
+                let others = [node.value, node.rest].into_iter().filter(|c| *c != NONE);
+                self.tree.words_of(*n).into_iter().chain(others).collect::<Vec<_>>()
+            };
+            nodes = nodes.iter().flat_map(below).collect();
+        }
+        sorted.parameter.extend(nodes);
     }
 
     /// Are the endings among some words those of files of all sorts, and not forms of one answer?
@@ -307,6 +384,21 @@ impl<'a> Learner<'a> {
         nodes.iter().max_by_key(calls).map_or("", |n| self.evidence.text(*n))
     }
 
+    /// What a rule says of a place, or of a word at it.
+    fn rule(&self, pieces: &[Piece], word: Option<&str>) -> Option<RuleKind> {
+        if self.told.rules.is_empty() {
+            return None;
+        }
+        let segment = |piece: &'_ Piece| -> Option<String> {
+            if let Piece::Literal(text) = piece { Some(text.clone()) } else { None }
+        };
+        let mut path: Vec<Option<String>> = pieces.iter().map(segment).collect();
+        path.extend(word.map(|w| Some(w.to_owned())));
+        let said = |rule: &&Rule| rule.of_path(path.iter().map(Option::as_deref));
+        let of_word = |kind: &RuleKind| matches!(kind, RuleKind::Literal | RuleKind::Parameter) == word.is_some();
+        self.told.rules.iter().filter_map(said).find(of_word)
+    }
+
     /// What documents say of a word: is it a literal?
     fn documented_literal(&self, nodes: &[NodeId]) -> Option<bool> {
         let said = || nodes.iter().filter_map(|n| self.documented.literal(*n));
@@ -333,7 +425,7 @@ impl<'a> Learner<'a> {
 
     fn note_folds(&mut self, nodes: &[NodeId]) {
         for &node in nodes {
-            self.folds.push((self.tree.nodes[node as usize].parent, vec![node]));
+            self.out.folds.push((self.tree.nodes[node as usize].parent, vec![node]));
         }
     }
 
@@ -350,7 +442,7 @@ impl<'a> Learner<'a> {
             for below in self.tree.below(node) {
                 match self.documented.route(below) {
                     Some(route) => self.take_documented(below, route),
-                    None => self.probes.extend(self.tree.ids_at(below)),
+                    None => self.out.probes.extend(self.tree.ids_at(below)),
                 }
             }
         }
@@ -375,15 +467,15 @@ impl<'a> Learner<'a> {
         let real = ends().any(|e| e.ok > 0 || (literal && e.hint && !e.asset));
         // Below the root, what a web server answers with a page is no miss of an API that never does.
         let pages = pieces.iter().any(|p| matches!(p, Piece::Literal(_))) || ends().any(|e| e.ok > 0 && e.only_pages);
-        let belongs = |e: &End| e.ok > 0 || (!e.asset && (pages || !e.only_pages));
+        let belongs = |e: &End| e.ok > 0 || (!e.asset && !e.probe && (pages || !e.only_pages));
         for (method, ids) in by_method {
             let (ids, odd): (Vec<_>, Vec<_>) = ids.into_iter().partition(|id| evidence.end(*id).is_some_and(belongs));
-            self.probes.extend(odd);
+            self.out.probes.extend(odd);
             let mut ends = ids.iter().filter_map(|id| evidence.end(*id));
             if ends.any(|e| e.ok > 0 || (real && e.allowed && method < USUAL_METHODS)) {
-                self.groups.entry((pieces.to_vec(), false, method)).or_default().extend(ids);
+                self.out.groups.entry((pieces.to_vec(), false, method)).or_default().extend(ids);
             } else {
-                self.probes.extend(ids);
+                self.out.probes.extend(ids);
             }
         }
     }
@@ -393,9 +485,9 @@ impl<'a> Learner<'a> {
     }
 
     fn take_documented(&mut self, id: NodeId, route: usize) {
-        let pieces = route::pieces(self.routes[route]);
+        let pieces = route::pieces(self.told.routes[route]);
         for endpoint in self.tree.ids_at(id) {
-            self.groups.entry((pieces.clone(), true, self.method(endpoint))).or_default().push(endpoint);
+            self.out.groups.entry((pieces.clone(), true, self.method(endpoint))).or_default().push(endpoint);
         }
     }
 }

@@ -153,7 +153,7 @@ fn guess(before: Option<&Piece>, kinds: &BTreeMap<Kind, u64>) -> String {
             name.push(c);
         }
     }
-    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || super::judge::is_version(word) {
+    if name.is_empty() || name.starts_with(|c: char| c.is_ascii_digit()) || super::features::is_version(word) {
         return "id".to_owned();
     }
     name + "Id"

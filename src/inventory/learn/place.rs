@@ -77,26 +77,68 @@ pub(super) struct Host {
     /// By word: the words it stands below, in number, and its nodes.
     pub(super) words: HashMap<u32, (u32, u32)>,
     pub(super) calls: u64,
+    /// By a word and one that stands below it somewhere: how often, and their exchanges.
+    pairs: HashMap<(u32, u32), (u32, u64)>,
+    /// By word: what stands below it anywhere.
+    families: HashMap<u32, Family>,
+    /// By word: the depths at which it stands, as bits.
+    depths: HashMap<u32, u64>,
+}
+
+/// What stands below a word, wherever it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Family {
+    /// Raw nodes of the word.
+    pub(super) nodes: f32,
+    /// Different words below them, and how many of these were asked for once.
+    pub(super) words: f32,
+    pub(super) once: f32,
 }
 
 impl Host {
     pub(super) fn new(evidence: &Evidence<'_>) -> Self {
         let mut pairs = Vec::new();
         let mut words = HashMap::<u32, (u32, u32)>::new();
+        let mut below = HashMap::<(u32, u32), (u32, u64)>::new();
+        let mut families = HashMap::<u32, Family>::new();
+        let mut depths = HashMap::<u32, u64>::new();
         for id in evidence.tree.below(ROOT) {
             let known = &evidence.nodes[id as usize];
             if known.kind < 3 && known.proven {
                 let parent = evidence.tree.nodes[id as usize].parent;
-                pairs.push((known.token, evidence.nodes[parent as usize].token));
+                let parent = evidence.nodes[parent as usize].token;
+                pairs.push((known.token, parent));
                 words.entry(known.token).or_default().1 += 1;
+                families.entry(known.token).or_default().nodes += 1.0;
+                *depths.entry(known.token).or_default() |= 1 << evidence.tree.nodes[id as usize].depth.min(63);
+                if parent != 0 {
+                    let pair = below.entry((parent, known.token)).or_default();
+                    *pair = (pair.0 + 1, pair.1 + known.calls);
+                }
             }
+        }
+        for ((parent, _), (_, calls)) in &below {
+            let family = families.entry(*parent).or_default();
+            family.words += 1.0;
+            family.once += f32::from(u8::from(*calls == 1));
         }
         pairs.sort_unstable();
         pairs.dedup();
         for (word, _) in pairs {
             words.entry(word).or_default().0 += 1;
         }
-        Self { words, calls: evidence.nodes[ROOT as usize].calls }
+        Self { words, calls: evidence.nodes[ROOT as usize].calls, pairs: below, families, depths }
+    }
+
+    /// What stands below a word anywhere, and how often, with how many exchanges, another does.
+    pub(super) fn family(&self, parent: u32, token: u32) -> (Family, f32, f32) {
+        let (nodes, calls) = self.pairs.get(&(parent, token)).copied().unwrap_or_default();
+        (self.families.get(&parent).copied().unwrap_or_default(), nodes as f32, calls as f32)
+    }
+
+    /// At how many depths a word stands.
+    pub(super) fn depths(&self, token: u32) -> f32 {
+        self.depths.get(&token).map_or(0.0, |d| d.count_ones() as f32)
     }
 
     pub(super) fn parents(&self, token: u32) -> f32 {
@@ -114,6 +156,8 @@ pub(super) struct First {
     /// By word, and by the word before: sum of the odds, and how many.
     pub(super) words: HashMap<u32, (f32, f32)>,
     pub(super) parents: HashMap<u32, (f32, f32)>,
+    /// By the word before and the word: the same.
+    pub(super) pairs: HashMap<(u32, u32), (f32, f32)>,
     /// By place: its words, ascending, and what was thought of each.
     pub(super) places: HashMap<u64, Vec<(u32, f32)>>,
 }
@@ -128,13 +172,27 @@ impl First {
                 let parent = self.parents.entry(parent).or_default();
                 *parent = (parent.0 + thought, parent.1 + 1.0);
             }
+            if let Parent::Literal(parent) = place.parent {
+                let pair = self.pairs.entry((parent, token)).or_default();
+                *pair = (pair.0 + thought, pair.1 + 1.0);
+            }
         }
         self.places.insert(place.key, thoughts);
     }
 
     /// What was thought of a word elsewhere: the mean, and at how many places.
     pub(super) fn elsewhere(&self, place: &Place, token: u32) -> (f32, f32) {
-        let (mut sum, mut count) = self.words.get(&token).copied().unwrap_or_default();
+        self.without(place, token, self.words.get(&token).copied().unwrap_or_default())
+    }
+
+    /// The same where the same word stands before it.
+    pub(super) fn elsewhere_below(&self, place: &Place, token: u32) -> (f32, f32) {
+        let Parent::Literal(parent) = place.parent else { return (-1.0, 0.0) };
+        self.without(place, token, self.pairs.get(&(parent, token)).copied().unwrap_or_default())
+    }
+
+    /// A sum and a count without what was thought of a word at a place itself: the mean, and the count.
+    fn without(&self, place: &Place, token: u32, (mut sum, mut count): (f32, f32)) -> (f32, f32) {
         let own = self.places.get(&place.key);
         if let Some((own, at)) = own.and_then(|own| Some((own, own.binary_search_by_key(&token, |o| o.0).ok()?))) {
             sum -= own[at].1;

@@ -9,7 +9,7 @@ use super::evidence::Evidence;
 use super::forest::Model;
 use super::judge::Judge;
 use super::place::{Host, Place};
-use super::{Learner, route};
+use super::{Learner, Told, route};
 use crate::inventory::tree::{NONE, NodeId, ROOT, Tree};
 use crate::observe::glue::{self, BEFORE};
 use crate::observe::{Kind, Segment};
@@ -27,6 +27,8 @@ pub struct Labelled {
 
 /// Words at one place from which on each counts less.
 const FULL_WEIGHT: f32 = 20.0;
+/// Words of one place that are noted at most, spread over all of them.
+const ROWS: usize = 32;
 
 /// What is true of nodes: how many requests had them as a literal, as a value, as either.
 pub(in crate::inventory) type Truths = HashMap<NodeId, [u32; 3]>;
@@ -42,7 +44,8 @@ impl Teacher {
     /// Notes the rows of a place; gives the right verdicts.
     pub(super) fn teach(&mut self, words: &[(&[NodeId], Vec<f32>)]) -> Vec<f32> {
         let mut verdicts = Vec::with_capacity(words.len());
-        for (nodes, values) in words {
+        let step = words.len().div_ceil(ROWS).max(1);
+        for (at, (nodes, values)) in words.iter().enumerate() {
             let mut sum = [0u32; 3];
             for truth in nodes.iter().filter_map(|n| self.truths.get(n)) {
                 sum.iter_mut().zip(truth).for_each(|(s, t)| *s += t);
@@ -50,13 +53,20 @@ impl Teacher {
             let [literal, value, either] = sum;
             let verdict = f32::from(u8::from(value > literal));
             verdicts.push(verdict);
-            if literal + value >= either && literal + value > 0 {
-                let weight = (FULL_WEIGHT / words.len() as f32).min(1.0).sqrt();
+            // Literals are rare where there are many words: each counts.
+            if literal + value >= either && literal + value > 0 && (at % step == 0 || verdict < 0.5) {
+                let all = (FULL_WEIGHT / words.len() as f32).min(1.0).sqrt();
+                let weight = if verdict < 0.5 { all } else { all * step as f32 };
                 self.rows.push(Labelled { verdict, weight, values: values.clone() });
             }
         }
         verdicts
     }
+}
+
+/// Judges with another model from here on.
+pub(in crate::inventory) fn replace_model(file: &[u8]) -> bool {
+    Model::replace(file)
 }
 
 /// The rows of a tree, and the names of the features. `second`: those of the second pass.
@@ -67,16 +77,16 @@ pub(in crate::inventory) fn rows(
     second: bool,
 ) -> Option<(Vec<Labelled>, Vec<&'static str>)> {
     let model = Model::read(model)?;
-    let documented = route::Assignment::default();
+    let (documented, told) = (route::Assignment::default(), Told::default());
     let evidence = Evidence::new(tree);
     let host = Host::new(&evidence);
     let mut judge = Judge::with(&evidence, &host, &model);
     if second {
-        Learner::new(&evidence, &[], &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
+        Learner::new(&evidence, &told, &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
         judge.begin_second();
     }
     judge.teacher = Some(Teacher { truths, rows: Vec::new() });
-    Learner::new(&evidence, &[], &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
+    Learner::new(&evidence, &told, &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
     let rows = judge.teacher.take()?.rows;
     Some((rows, judge.names))
 }
