@@ -33,6 +33,7 @@ const DATES: usize = 12;
 const VERSIONS: usize = 6;
 /// Words in a collection that have something below, and resources that they have in common, from which on they are members.
 const MEMBERS: usize = 4;
+const MEMBERS_BELOW_PARAMETER: usize = 6;
 const COMMON: usize = 3;
 /// Names of APIs that may stand side by side.
 const NAMES: usize = 64;
@@ -121,12 +122,17 @@ impl Words<'_> {
 
     /// What stands in a collection, each with the same resources below, are its members.
     fn families(&self, verdicts: &mut [Verdict]) {
-        let Parent::Literal(parent) = self.place.parent else { return };
+        // Below a parameter, the name of the collection is further up: it takes more of them.
+        let least = match self.place.parent {
+            Parent::Literal(parent) if is_plural(self.text(parent)) => MEMBERS,
+            Parent::Parameter => MEMBERS_BELOW_PARAMETER,
+            _ => return,
+        };
         let named = |t: &u32| *t != 0 && !is_version(self.text(*t));
         let resources = |c: &Child| c.next[0].iter().copied().filter(named).collect::<Vec<u32>>();
         let families: Vec<_> = self.children.iter().map(resources).collect();
         let members = families.iter().filter(|f| !f.is_empty()).count();
-        if !is_plural(self.text(parent)) || members < MEMBERS {
+        if members < least {
             return;
         }
         let mut held = BTreeMap::<u32, usize>::new();
@@ -153,6 +159,8 @@ impl Words<'_> {
             let base = self.place.depth <= 1 && self.place.parameters == 0 && often;
             if word || (base && (is_day(&child.text) || child.kind == 2)) {
                 verdict.literal(Reason::Alone);
+            } else if child.kind == 2 && !(often && self.place.parameters == 0) {
+                verdict.parameter(Reason::Number);
             }
         }
     }

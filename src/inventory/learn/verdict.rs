@@ -32,6 +32,8 @@ pub(in crate::inventory) enum Reason {
     Family,
     /// Nothing else stands beside it.
     Alone,
+    /// A number that stands alone, and not where versions do.
+    Number,
     /// Names with endings of all sorts are files.
     File,
     /// A document says so.
@@ -55,6 +57,7 @@ impl Reason {
             Self::Api => "nothing but versions stand below it",
             Self::Family => "the words at this place have the same resources below each",
             Self::Alone => "nothing else stands beside it; a second one would be judged with it",
+            Self::Number => "it is a number, and stands where no version does",
             Self::File => "names with endings of all sorts are files",
             Self::Document => "a document says so",
             Self::Neighbour => "a document has the words beside it as literals",
