@@ -33,6 +33,9 @@ VARIANTS = ((5000, 2), (300, 1))
 GIVEN, DRAWN, REWRITTEN = 4.0, 0.6, 0.5
 # How much a literal counts against a value: to fold two resources into one is worse than to split one.
 LITERAL = 1.6
+# What the second pass's log-odds of a value are lowered by: rewritten traffic holds more wordy values than most traffic does, and
+# to fold two resources into one is worse than to split one.
+SHIFT = -0.8
 TREES = 300
 FOLD_TREES = 120
 PARAMETERS = dict(
@@ -93,8 +96,9 @@ def plain(segment):
     return re.sub(r"\.(json|xml|csv|html)$", "", unquote(segment)).lower()
 
 
-def forest(model):
-    """A booster as bytes: for each tree its nodes (feature, threshold, next two; leaves are negative), then its leaves."""
+def forest(model, shift=0.0):
+    """A booster as bytes: for each tree its nodes (feature, threshold, next two; leaves are negative), then its leaves. `shift` is
+    added to the log-odds of all."""
     trees = model.dump_model()["tree_info"] if model else []
     out = struct.pack("<I", len(trees))
     for tree in trees:
@@ -111,6 +115,8 @@ def forest(model):
             return at
 
         read(tree["tree_structure"])
+        if tree is trees[0]:
+            leaves = [struct.unpack("<f", struct.pack("<f", leaf))[0] + shift for leaf in leaves]
         out += struct.pack("<B", len(nodes)) + b"".join(nodes) + b"".join(struct.pack("<f", leaf) for leaf in leaves)
     return out
 
@@ -122,7 +128,7 @@ def model_file(first, second, words, without=None):
         if seen:
             counts = [min(255, sum(bits >> k & 1 for bits in seen)) for k in range(3)]
             table.setdefault(zlib.crc32(word.encode()), counts)
-    body = forest(first) + forest(second) + struct.pack("<I", len(table))
+    body = forest(first) + forest(second, SHIFT) + struct.pack("<I", len(table))
     body += b"".join(struct.pack("<IBBB", key, *table[key]) for key in sorted(table))
     return MAGIC + struct.pack("<I", zlib.crc32(body)) + body
 
