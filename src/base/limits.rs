@@ -50,6 +50,8 @@ pub struct Limits {
     pub exchanges: usize,
     /// TLS sessions whose handshake is kept in mind, of all connections together. One takes 1 to 2 KB.
     pub tls_sessions: usize,
+    /// Bytes of what their handshakes told, and of records and handshakes that are not whole, of all TLS connections together.
+    pub tls_bytes: usize,
     /// Sessions whose keys are kept, the newest ones. One takes some 600 bytes.
     pub tls_keys: usize,
     /// What the bytes of one TLS connection may take that wait for their keys, also when it is over meanwhile. A key that
@@ -110,6 +112,7 @@ impl Default for Limits {
             http2_search_bytes: 1 << 20,
             exchanges: 1_000_000,
             tls_sessions: 100_000,
+            tls_bytes: 256 << 20,
             tls_keys: 100_000,
             tls_hold_bytes: 4 << 20,
             tls_total_hold_bytes: 64 << 20,

@@ -156,6 +156,8 @@ oddities! {
     TlsKeyMissing = "tls_key_missing",
     /// TLS sessions that were only counted because too many were open.
     TlsSessionLimit = "tls_session_limit",
+    /// TLS sessions of which nothing more was kept because what all of them hold was too large.
+    TlsBytesLimit = "tls_bytes_limit",
     /// A TLS direction of which nothing more could be decrypted behind a gap.
     TlsLost = "tls_lost",
     // --- inventory

@@ -55,6 +55,8 @@ pub struct Pairing<O: Observer> {
     pub(super) tls_sessions: usize,
     /// The number of the next one.
     pub(super) tls_number: u64,
+    /// What TLS sessions hold beside that.
+    pub(super) tls_bytes: usize,
     /// What waits for keys takes so much.
     pub(super) tls_held: usize,
     /// Connections that are over and wait for keys, in the order of their ends.
@@ -81,6 +83,7 @@ impl<O: Observer> Pairing<O> {
             plain: Vec::new(),
             tls_sessions: 0,
             tls_number: 0,
+            tls_bytes: 0,
             tls_held: 0,
             parted: VecDeque::new(),
             parted_looked: (Timestamp(0), 0),

@@ -11,6 +11,8 @@ mod lane;
 mod parted;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -88,10 +90,14 @@ pub(super) struct Layer {
     last: Timestamp,
     told_at: Timestamp,
     decrypted: bool,
+    /// Bytes of its handshake that were counted as TLS when nobody knew yet that it would be decrypted.
+    undecided: u64,
     bytes: [u64; 2],
     settled: bool,
     turns: Turns,
     turn: Turn,
+    /// Bytes that it holds, as of the last look.
+    weight: usize,
 }
 
 /// What one side says before the other one speaks.
@@ -104,6 +110,12 @@ struct Turn {
 }
 
 impl Layer {
+    /// Bytes of memory in use for what is not whole, and for what the handshake told.
+    fn weighs(&self) -> usize {
+        let early: usize = self.early.iter().map(|early| early.body.len()).sum();
+        early + self.session.as_ref().map_or(0, |session| session.held()) + self.facts().weight()
+    }
+
     fn party(&self, side: Side) -> Party {
         if self.client == Some(side) { Party::Client } else { Party::Server }
     }
@@ -170,10 +182,12 @@ impl<O: Observer> Pairing<O> {
             last: Timestamp(0),
             told_at: Timestamp(0),
             decrypted: false,
+            undecided: 0,
             bytes: [0; 2],
             settled: false,
             turns: Turns::default(),
             turn: Turn::default(),
+            weight: 0,
         }));
     }
 
@@ -196,8 +210,12 @@ impl<O: Observer> Pairing<O> {
             Mode::Waiting => {
                 self.tls_hold(l, side, chunk);
                 self.tls_resume(c, l, Some(chunk.ts));
+                self.tls_weigh(c, l);
             }
-            Mode::Reading => self.tls_read_or_delay(c, l, side, chunk),
+            Mode::Reading => {
+                self.tls_read_or_delay(c, l, side, chunk);
+                self.tls_weigh(c, l);
+            }
         }
         let long = l.last.since(l.told_at) > WORD * 1_000_000_000;
         if !l.told && (long || l.facts().client.is_some()) {
@@ -206,6 +224,31 @@ impl<O: Observer> Pairing<O> {
             self.tls_tell(c, l, TlsStage::Goes);
         }
         t.tls = Some(layer);
+    }
+
+    /// How much is held now?
+    fn tls_weigh(&mut self, c: &Connection, l: &mut Layer) {
+        let weight = l.weighs();
+        self.tls_bytes = self.tls_bytes - l.weight + weight;
+        l.weight = weight;
+        if self.tls_bytes > self.limits.tls_bytes && weight > 0 {
+            self.tls_overweight(c, l);
+        }
+    }
+
+    /// All sessions together hold too much: this one is only counted from now on.
+    #[cold]
+    fn tls_overweight(&mut self, c: &Connection, l: &mut Layer) {
+        self.oddities.bump(Oddity::TlsBytesLimit);
+        if !l.told && l.facts().client.is_some() {
+            self.tls_tell(c, l, TlsStage::Begun);
+        }
+        let unread = l.session.as_ref().map_or(0, |s| s.unread(Party::Client) + s.unread(Party::Server));
+        self.ledger.add(Bucket::OverLimit, unread as u64);
+        self.tls_opaque(l, Bucket::OverLimit);
+        self.tls_replay(c, l);
+        *l.facts = Facts::default();
+        self.tls_bytes -= std::mem::take(&mut l.weight);
     }
 
     /// The first bytes: who is the client?
@@ -363,11 +406,18 @@ impl<O: Observer> Pairing<O> {
                     // Behind the record: what was given and is in no record yet lies after it.
                     let end = chunk.offset + (chunk.bytes.len() - rest.len()) as u64 - session.unread(party) as u64;
                     l.decrypted |= session.decrypted();
+                    // Inside of another session the bytes are in its books already.
+                    if l.decrypted && l.depth == 0 {
+                        self.ledger.shift(Bucket::Tls, Bucket::TlsControl, std::mem::take(&mut l.undecided));
+                    }
                     let bucket = if l.decrypted { Bucket::TlsControl } else { Bucket::Tls };
                     let given_up = self.tls_why(session);
                     self.ledger.add(given_up, piece.skipped as u64);
                     match piece.what {
-                        What::Control => self.ledger.add(bucket, piece.size as u64),
+                        What::Control => {
+                            l.undecided += if l.decrypted { 0 } else { piece.size as u64 };
+                            self.ledger.add(bucket, piece.size as u64);
+                        }
                         What::Opaque => {
                             let bucket = self.tls_why(session);
                             self.ledger.add(bucket, piece.size as u64);
@@ -588,6 +638,7 @@ impl<O: Observer> Pairing<O> {
         if l.counted {
             self.tls_sessions -= 1;
         }
+        self.tls_bytes -= l.weight;
     }
 
     fn tls_tell(&mut self, c: &Connection, l: &mut Layer, stage: TlsStage) {

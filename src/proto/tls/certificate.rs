@@ -53,6 +53,12 @@ impl Certificate {
         Some(out)
     }
 
+    /// Bytes of memory that its names take.
+    pub(super) fn weight(&self) -> usize {
+        let names = self.names.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
+        self.subject.len() + self.issuer.len() + names
+    }
+
     fn extension(&mut self, mut extension: Elements<'_>) -> Option<()> {
         /// `id-ce-subjectAltName`, 2.5.29.17
         const ALTERNATIVE_NAME: &[u8] = &[0x55, 0x1d, 0x11];

@@ -77,6 +77,17 @@ impl ClientHello {
         hello
     }
 
+    /// Bytes of memory that its lists and names take.
+    pub(super) fn weight(&self) -> usize {
+        let numbers = self.suites.len()
+            + self.extensions.len()
+            + self.versions.len()
+            + self.groups.len()
+            + self.signature_algorithms.len();
+        let names = self.alpn.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>();
+        self.session_id.len() + 2 * numbers + names + self.sni.as_ref().map_or(0, String::len)
+    }
+
     fn head(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         self.legacy_version = Version(cursor.u16()?);
         self.random = Some(cursor.random()?);

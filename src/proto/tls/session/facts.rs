@@ -28,6 +28,14 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// Bytes of memory that lists and names take, beside what each session takes.
+    pub fn weight(&self) -> usize {
+        let certificate = |certificate: &Option<Box<Certificate>>| certificate.as_ref().map_or(0, |c| c.weight());
+        self.client.as_ref().map_or(0, |hello| hello.weight())
+            + certificate(&self.certificate)
+            + certificate(&self.client_certificate)
+    }
+
     /// The version chosen.
     pub fn version(&self) -> Option<Version> {
         self.server.as_ref().map(|hello| hello.version)
