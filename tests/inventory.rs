@@ -130,6 +130,48 @@ fn hard_case_03_siblings_below_a_version_never_fold() {
 }
 
 #[test]
+fn hard_case_03_resources_that_are_all_alike_below_are_members_of_nothing() {
+    let resources = [
+        "accounts",
+        "carts",
+        "coupons",
+        "customers",
+        "events",
+        "invoices",
+        "messages",
+        "orders",
+        "payments",
+        "products",
+        "projects",
+        "reports",
+        "shipments",
+        "teams",
+        "users",
+        "webhooks",
+    ];
+    let below = ["attachments", "comments", "history", "items", "members", "notes", "permissions", "tags"];
+    let mut asks = Vec::new();
+    let mut expected = Vec::new();
+    for version in ["v1", "v2"] {
+        for resource in resources {
+            let base = format!("/api/{version}/{resource}");
+            let id = format!("{{{}Id}}", resource.strip_suffix('s').unwrap());
+            expected.extend([base.clone(), format!("{base}/{id}")]);
+            asks.extend(vec![ask(base.clone(), 200); 3]);
+            asks.extend(ids(6).map(|i| ask(format!("{base}/{i}"), 200)));
+            for below in below {
+                expected.push(format!("{base}/{id}/{below}"));
+                asks.extend(ids(5).map(|i| ask(format!("{base}/{i}/{below}"), 200)));
+                asks.extend(ids(4).map(|i| ask(format!("{base}/{i}/{below}/{}", i * 3), 200)));
+            }
+        }
+    }
+    let found: Vec<_> = templates(&asks).into_iter().filter(|t| t.matches('{').count() < 2).collect();
+    expected.sort();
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn hard_case_07_a_version_beside_an_identifier() {
     let mut asks: Vec<_> = ids(20).map(|i| ask(format!("/public-specs/{i}"), 200)).collect();
     asks.push(ask("/public-specs/v2", 200));

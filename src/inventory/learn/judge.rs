@@ -61,7 +61,7 @@ impl<'a> Judge<'a> {
             thoughts
         };
         let mut verdicts: Vec<_> = thoughts.into_iter().map(Verdict::of_traffic).collect();
-        Words { evidence: self.source.evidence, place, children, value }.set_right(&mut verdicts);
+        Words { evidence: self.source.evidence, model, place, children, value }.set_right(&mut verdicts);
         verdicts
     }
 

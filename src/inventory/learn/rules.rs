@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::child::Child;
 use super::evidence::Evidence;
 use super::features::{is_plural, is_version};
+use super::forest::Model;
 use super::place::{Parent, Place};
 use super::verdict::{Reason, Verdict};
 use crate::observe::glue::AFTER;
@@ -37,6 +38,10 @@ const MEMBERS_BELOW_PARAMETER: usize = 6;
 const COMMON: usize = 3;
 /// Names of APIs that may stand side by side.
 const NAMES: usize = 64;
+/// Words side by side, and public APIs in which each is a literal, from which on they are taken for an API's resources.
+const RESOURCES: usize = 4;
+const RESOURCES_BELOW_PARAMETER: usize = 6;
+const USUAL: f32 = 3.0;
 
 /// Is it a word that APIs have for themselves, whatever stands beside it?
 pub(in crate::inventory) fn means_itself(word: &str) -> bool {
@@ -47,6 +52,7 @@ pub(in crate::inventory) fn means_itself(word: &str) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Words<'a> {
     pub(super) evidence: &'a Evidence<'a>,
+    pub(super) model: &'a Model,
     pub(super) place: &'a Place,
     pub(super) children: &'a [Child],
     pub(super) value: Option<&'a Child>,
@@ -59,6 +65,7 @@ impl Words<'_> {
         self.versions(verdicts);
         self.names(verdicts);
         self.families(verdicts);
+        self.resources(verdicts);
         self.alone(verdicts);
     }
 
@@ -148,6 +155,26 @@ impl Words<'_> {
         for (_, verdict) in families.iter().zip(verdicts).filter(|(f, _)| !f.is_empty() && alike(f)) {
             verdict.parameter(Reason::Family);
         }
+    }
+
+    /// Where the resources of an API stand, at its base or below one of them, nearly all words are what public APIs call theirs.
+    /// However alike they are below: they are no members of anything, since nothing before them says of what.
+    fn resources(&self, verdicts: &mut [Verdict]) {
+        let (least, share) = match self.place.parent {
+            Parent::Literal(parent) if is_plural(self.text(parent)) => return,
+            Parent::Parameter => (RESOURCES_BELOW_PARAMETER, 9),
+            _ if self.place.parameters > 0 => return,
+            _ => (RESOURCES, 8),
+        };
+        let usual = |c: &&Child| c.kind == 0 && self.model.word(&c.text.to_lowercase())[0] >= USUAL;
+        let known = self.children.iter().filter(usual).count();
+        if known < least || known * 10 < self.children.len() * share {
+            return;
+        }
+        // The rest are the API's own, where they have the same form: words for many of something.
+        let own = |c: &Child| is_plural(&c.text) && c.text.bytes().all(|b| b.is_ascii_alphabetic());
+        let resources = self.each(verdicts).filter(|(c, _)| usual(c) || own(c));
+        resources.for_each(|(_, verdict)| verdict.literal(Reason::Usual));
     }
 
     /// One value can't be told from a literal.

@@ -30,6 +30,8 @@ pub(in crate::inventory) enum Reason {
     Api,
     /// Members of a collection have the same resources below each.
     Family,
+    /// Public APIs have it, and nearly all words beside it, as literals.
+    Usual,
     /// Nothing else stands beside it.
     Alone,
     /// A number that stands alone, and not where versions do.
@@ -56,6 +58,7 @@ impl Reason {
             Self::MeansItself => "no identifier is called so",
             Self::Api => "nothing but versions stand below it",
             Self::Family => "the words at this place have the same resources below each",
+            Self::Usual => "public APIs call their resources so, and those beside it",
             Self::Alone => "nothing else stands beside it; a second one would be judged with it",
             Self::Number => "it is a number, and stands where no version does",
             Self::File => "names with endings of all sorts are files",
