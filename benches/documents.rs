@@ -48,6 +48,7 @@ fn endpoint(n: usize) -> EndpointView {
         days_seen: 1,
         statuses: BTreeMap::from([(200, 10)]),
         grpc_statuses: BTreeMap::new(),
+        messages: None,
         callers: 1,
         latency: Quantiles::default(),
         request_size: Quantiles::default(),

@@ -145,6 +145,8 @@ pub struct InventoryLimits {
     pub query_parameters: usize,
     /// Media types kept for one endpoint, each direction.
     pub media_types: usize,
+    /// Fields of JSON messages (WebSocket) kept for one endpoint, each direction.
+    pub message_fields: usize,
     /// Server addresses kept for one service.
     pub addresses: usize,
     /// Servers behind TLS or QUIC, by name and port. A usual one takes 1 to 2 KB, one made to hurt up to 35 KB.
@@ -167,6 +169,7 @@ impl Default for InventoryLimits {
             path_segments: 24,
             query_parameters: 64,
             media_types: 16,
+            message_fields: 64,
             addresses: 64,
             opaque_services: 10_000,
             opaque_facets: 24,

@@ -20,7 +20,8 @@ use std::net::IpAddr;
 use super::template;
 use super::tree::{Certainty, Observed, Tree, best};
 use crate::inventory::documented::{Part, Route};
-use crate::inventory::{EndpointView, ServiceView, View};
+use crate::inventory::{EndpointView, GrpcStatus, ServiceView, View};
+use crate::proto::grpc;
 use crate::spec::{Contract, HostRule, ServerRule, structure};
 
 /// How a contract came to a service.
@@ -60,7 +61,9 @@ const NOTHING: [u16; 4] = [404, 405, 410, 501];
 
 /// Was every answer that there is nothing here? Without any answer nothing is known.
 pub(super) fn nothing_there(endpoint: &EndpointView) -> bool {
+    let unimplemented = GrpcStatus(grpc::UNIMPLEMENTED);
     !endpoint.statuses.is_empty() && endpoint.statuses.keys().all(|s| NOTHING.contains(s))
+        || endpoint.grpc_statuses.get(&unimplemented).is_some_and(|n| *n == endpoint.calls)
 }
 
 /// Literals that say nothing about which API it is.

@@ -12,15 +12,16 @@
 //!
 //! The rest is kept as what it is: a request without response, a response without request. Never guesses.
 
-use super::observer::{BodyWish, Observer, Outcome, Partial};
+use super::observer::{BodyWish, Grpc, Observer, Outcome, Partial};
 use super::pairing::Pairing;
 use super::reader::{After, Place};
 use super::table::{Exchange, NOBODY, UNCOUNTED, UNKNOWN};
 use super::talk::{Phase, Talk};
 use super::tls::UNTOLD;
 use super::websocket::agrees_on_deflate;
-use crate::base::{Missing, Oddity, Side, Timestamp};
+use crate::base::{Missing, Oddities, Oddity, Side, Timestamp};
 use crate::proto::body::Decoder;
+use crate::proto::grpc::{self, Call, Messages};
 use crate::proto::http1::{Facts, Framing, Notes, request_framing, response_framing};
 use crate::proto::{Fields, RequestHead, ResponseHead, Version};
 use crate::stream::Connection;
@@ -52,6 +53,24 @@ fn names_protocol(fields: Fields<'_>, name: &[u8]) -> bool {
         .all("upgrade")
         .flat_map(|value| value.split(|b| *b == b','))
         .any(|p| p.trim_ascii().eq_ignore_ascii_case(name))
+}
+
+/// What was found in a call that is over.
+#[cold]
+fn grpc_call(call: &Call, partial: Partial, oddities: &mut Oddities) -> Grpc {
+    let of = |count: fn(&Messages) -> u64| call.messages.each_ref().map(|m| m.as_ref().map_or(0, count));
+    let unsure = call.messages.iter().flatten().any(|m| m.unsure);
+    let coded = call.messages.iter().flatten().any(|m| m.coded);
+    if unsure && !coded && !partial.has(Partial::REQUEST_GAP) && !partial.has(Partial::RESPONSE_GAP) {
+        oddities.bump(Oddity::GrpcBroken);
+    }
+    Grpc {
+        status: call.status.or(call.messages[1].as_ref().and_then(|m| m.status)),
+        messages: of(|m| m.count),
+        bytes: of(|m| m.bytes),
+        compressed: of(|m| m.compressed),
+        unsure: unsure || !partial.is_whole(),
+    }
 }
 
 impl<O: Observer> Pairing<O> {
@@ -111,6 +130,7 @@ impl<O: Observer> Pairing<O> {
         exchange.start = at.offset;
         exchange.acked = at.acked.map_or(UNKNOWN, |acked| acked.min(server_pos));
         exchange.asked = Some(at.ts);
+        exchange.grpc = head.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, head.fields)));
         let framing = request_framing(facts);
         if let Framing::Length(n) = framing {
             exchange.end = at.offset.saturating_add(u64::from(head.size)).saturating_add(n);
@@ -286,6 +306,9 @@ impl<O: Observer> Pairing<O> {
         let exchange = self.table.get_mut(number);
         exchange.answered_at = Some(at.ts);
         let (is_head, is_connect) = (exchange.head, exchange.connect);
+        if let Some(call) = &mut exchange.grpc {
+            call.answered(head.content_type, head.fields);
+        }
         let mut wish = BodyWish::None;
         if let Some(request) = &mut exchange.request {
             self.observer.response(request, head);
@@ -401,6 +424,9 @@ impl<O: Observer> Pairing<O> {
                 exchange.acked = at.latest;
             }
         }
+        if let Some(call) = &mut exchange.grpc {
+            call.push(response, bytes);
+        }
         if half.decoder.is_some() {
             self.show(t, side, response, bytes);
         }
@@ -508,6 +534,9 @@ impl<O: Observer> Pairing<O> {
             return;
         }
         let exchange = self.table.get_mut(number);
+        if let Some(call) = &mut exchange.grpc {
+            call.skip(t.client != Some(side), Some(len).filter(|len| *len > 0));
+        }
         if why == Missing::Truncated {
             exchange.partial.add(Partial::CUT);
         }
@@ -546,6 +575,10 @@ impl<O: Observer> Pairing<O> {
     #[inline]
     pub(super) fn finish(&mut self, c: &Connection, number: u32) {
         let exchange = self.table.get_mut(number);
+        if let (Some(call), Some(request)) = (exchange.grpc.take(), &mut exchange.request) {
+            let call = grpc_call(&call, exchange.partial, &mut self.oddities);
+            self.observer.grpc(request, &call);
+        }
         let latency = match (exchange.asked, exchange.answered_at) {
             (Some(asked), Some(answered)) => answered.0.checked_sub(asked.0),
             _ => None,

@@ -5,6 +5,7 @@
 
 use super::observer::Partial;
 use crate::base::Timestamp;
+use crate::proto::grpc::Call;
 
 /// No exchange.
 pub(super) const NOBODY: u32 = u32::MAX;
@@ -58,6 +59,8 @@ pub(super) struct Exchange<R> {
     pub request_body: u64,
     /// Body bytes.
     pub response_body: u64,
+    /// It is a gRPC call: what was found of it.
+    pub grpc: Option<Box<Call>>,
 }
 
 impl<R> Exchange<R> {
@@ -84,6 +87,7 @@ impl<R> Exchange<R> {
             answered_at: None,
             request_body: 0,
             response_body: 0,
+            grpc: None,
         }
     }
 
@@ -142,7 +146,7 @@ impl<R> Table<R> {
     /// Frees its place.
     pub(super) fn remove(&mut self, number: u32) {
         let place = &mut self.places[number as usize];
-        place.request = None;
+        (place.request, place.grpc) = (None, None);
         place.next = self.free;
         self.free = number;
         self.used -= 1;

@@ -7,6 +7,7 @@ use crate::proto::websocket::Tally;
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
+mod grpc;
 mod proxied;
 
 /// An exchange as it came out.

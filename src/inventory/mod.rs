@@ -47,7 +47,10 @@ pub use records::RestoreError;
 pub use rule::{Rule, RuleKind};
 pub use state::EndpointState;
 pub use training::Labelled;
-pub use view::{EndpointView, ParameterView, PathParameter, Quantiles, ServiceView, View};
+pub use view::{
+    EndpointView, FieldView, GrpcStatus, MessagesView, ParameterView, PathParameter, Quantiles, SaidView, ServiceView,
+    ValueType, View,
+};
 
 /// A record that changed, for the store: opaque bytes under an opaque key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,6 +122,9 @@ impl Inventory {
     /// Counts an exchange in.
     #[inline]
     pub fn observe(&mut self, o: &Observation<'_>) {
+        if o.said.is_some_and(|said| said.since) {
+            return self.hear(o);
+        }
         self.observed += 1;
         let Some(index) = self.find(&o.service).or_else(|| self.add_service(&o.service)) else {
             self.oddities.bump(Oddity::ServiceLimit);
@@ -137,6 +143,22 @@ impl Inventory {
             names: &mut self.names,
         });
         self.endpoints = self.endpoints + service.tree.len() - before;
+    }
+
+    /// Counts what was said since in an exchange that was observed before. Where its endpoint was let go meanwhile, nothing.
+    #[cold]
+    fn hear(&mut self, o: &Observation<'_>) {
+        let Some(index) = self.find(&o.service) else { return };
+        let method = self.methods.number(o.method);
+        let room = self.room();
+        self.services[index as usize].hear(&mut Context {
+            o,
+            method,
+            room,
+            limits: &self.limits,
+            oddities: &mut self.oddities,
+            names: &mut self.names,
+        });
     }
 
     /// Adds another inventory to this one: what two sensors, or two threads of one, saw. Within the limits it does not matter

@@ -16,8 +16,11 @@ use super::tree::{Closed, NodeId, ROOT, Token, Tree};
 use super::{Change, Inventory, id, opaque};
 use crate::base::{InventoryLimits, Oddities, Oddity};
 
-/// Version of the records' form.
-const SCHEMA: u8 = 1;
+/// Version of the records' form. Since 2, facets may be fields of messages and segments names of a protocol; a record of 1
+/// holds none and is read as it is.
+const SCHEMA: u8 = 2;
+/// The oldest form that is read.
+const OLDEST: u8 = 1;
 const SERVICE: u8 = b's';
 const ENDPOINT: u8 = b'e';
 /// Bytes of a service's key: its mark and its id. An endpoint's has another 16 of its own.
@@ -27,7 +30,7 @@ const SERVICE_KEY: usize = 9;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RestoreError {
     /// Written by another version.
-    #[error("record {key} has schema {found}, this version reads {SCHEMA}")]
+    #[error("record {key} has schema {found}, this version reads {OLDEST} to {SCHEMA}")]
     Schema {
         /// The record's key, in hexadecimal.
         key: String,
@@ -326,7 +329,7 @@ fn decode<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8], len: usize) -> Re
 /// What stands behind the version of the form.
 fn body<'a, T: Deserialize<'a>>(key: &[u8], value: &'a [u8]) -> Result<T, RestoreError> {
     match value.split_first() {
-        Some((&SCHEMA, body)) => postcard::from_bytes(body).map_err(|e| damaged(key, &e.to_string())),
+        Some((OLDEST..=SCHEMA, body)) => postcard::from_bytes(body).map_err(|e| damaged(key, &e.to_string())),
         Some((&found, _)) => Err(RestoreError::Schema { key: hex(key), found }),
         None => Err(damaged(key, "empty")),
     }

@@ -10,7 +10,7 @@ use super::service::Service;
 use super::sketch::Distinct;
 use super::state::EndpointState;
 use super::tree::{Endpoint, EndpointId, Token, Tree};
-use super::{EndpointView, PathParameter, ServiceView, id};
+use super::{EndpointView, GrpcStatus, PathParameter, ServiceView, id};
 use crate::base::InventoryLimits;
 use crate::observe::Kind;
 
@@ -98,7 +98,8 @@ fn endpoint(service: &Service, template: &Template, method: &str, limits: &Inven
         last_seen: state.last_seen,
         days_seen: state.days_seen(),
         statuses: state.statuses().collect(),
-        grpc_statuses: state.grpc_statuses().collect(),
+        grpc_statuses: state.grpc_statuses().map(|(status, n)| (GrpcStatus(status), n)).collect(),
+        messages: state.messages(),
         callers: state.callers(),
         latency,
         request_size,

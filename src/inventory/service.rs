@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::id;
 use super::names::Names;
 use super::sketch::Distinct;
-use super::state::is_success;
 use super::tree::{EndpointId, ROOT, Token, Tree};
 use crate::base::{InventoryLimits, Oddities, Oddity, Timestamp};
 use crate::observe::{Observation, Scheme, ServiceKey};
@@ -65,7 +64,7 @@ pub(super) struct Context<'a> {
 
 impl Context<'_> {
     fn succeeded(&self) -> bool {
-        self.o.status.is_some_and(is_success)
+        self.o.succeeded()
     }
 }
 
@@ -106,6 +105,15 @@ impl Service {
         match known.or_else(reach) {
             Some((id, values)) => self.count(id, values, c),
             None => self.learn(c),
+        }
+    }
+
+    /// Counts what was said since in an exchange with an endpoint that is known.
+    pub(super) fn hear(&mut self, c: &mut Context<'_>) {
+        if let Some((id, values)) = self.tree.reach(c.o.path, c.method, c.limits.path_segments) {
+            self.facts.last_seen = self.facts.last_seen.max(c.o.ts);
+            self.changed = true;
+            self.count(id, values, c);
         }
     }
 

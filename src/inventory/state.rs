@@ -4,6 +4,8 @@
 //! associative, used when templates fold, when workers hand over their share and when the store is read again. Never
 //! holds a value.
 
+mod said;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,7 @@ use super::sketch::{Counters, Days, Distinct, bucket, quantiles};
 use super::{ParameterView, Quantiles, id};
 use crate::base::{InventoryLimits, Timestamp};
 use crate::observe::{Kind, Observation};
+use crate::proto::grpc;
 
 /// What a counter counts: the upper bits of its key.
 const STATUS: u32 = 0;
@@ -23,6 +26,8 @@ const RESPONSE_SIZE: u32 = 3 << 20;
 const PLACE: u32 = 4 << 20;
 /// A gRPC call by its status.
 const GRPC: u32 = 5 << 20;
+/// Messages of the client and of the server, and bytes of them.
+const SAID: u32 = 6 << 20;
 const NEXT: u32 = 1 << 20;
 
 /// All that is known of an endpoint.
@@ -51,9 +56,15 @@ enum Role {
     RequestType,
     ResponseType,
     Query,
+    /// A field of the client's messages.
+    Asks,
+    /// A field of the server's messages.
+    Tells,
 }
 
-/// A media type or a query parameter.
+const ROLES: [Role; 5] = [Role::RequestType, Role::ResponseType, Role::Query, Role::Asks, Role::Tells];
+
+/// A media type, a query parameter or a field of messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Facet {
     role: Role,
@@ -70,11 +81,6 @@ enum Kinds {
     One((Kind, u64)),
     /// None or several, ascending.
     Other(Vec<(Kind, u64)>),
-}
-
-/// Did the server do what it was asked to? 101 is the answer of a WebSocket's endpoint.
-pub(super) fn is_success(status: u16) -> bool {
-    status == 101 || (200..400).contains(&status)
 }
 
 /// A status that a server gives for what is there, though it did not do it: not allowed, too often, wrong input, broken.
@@ -94,6 +100,14 @@ impl EndpointState {
         limits: &InventoryLimits,
         names: &mut Names,
     ) -> u64 {
+        let mut let_go = 0;
+        if let Some(said) = &o.said {
+            let_go += self.hear(said, limits, names);
+            if said.since {
+                self.last_seen = self.last_seen.max(o.ts);
+                return let_go;
+            }
+        }
         if self.calls == 0 || o.ts <= self.first_seen {
             self.date_back(o.ts, id::origin(o.method, o.path));
         }
@@ -118,18 +132,17 @@ impl EndpointState {
         }
         let Some(status) = o.status else {
             self.unanswered += 1;
-            return 0;
+            return let_go;
         };
         self.counters.bump(STATUS + u32::from(status));
         if let Some(status) = o.grpc_status {
             self.counters.bump(GRPC + u32::from(status));
         }
-        let mut let_go = 0;
         if !o.response_type.is_empty() {
             let_go += u64::from(!self.facet(Role::ResponseType, o.response_type, None, limits, names));
         }
         // What a server refused says nothing about what it takes.
-        if is_success(status) {
+        if o.succeeded() {
             if !o.request_type.is_empty() {
                 let_go += u64::from(!self.facet(Role::RequestType, o.request_type, None, limits, names));
             }
@@ -225,10 +238,7 @@ impl EndpointState {
                 Err(at) => self.facets.insert(at, theirs.clone()),
             }
         }
-        [Role::RequestType, Role::ResponseType, Role::Query]
-            .into_iter()
-            .map(|role| self.trim(role, role.limit(limits)))
-            .sum()
+        ROLES.into_iter().map(|role| self.trim(role, role.limit(limits))).sum()
     }
 
     fn trim(&mut self, role: Role, limit: usize) -> u64 {
@@ -276,12 +286,23 @@ impl EndpointState {
     /// Was it ever answered as something that is there may be: refused, asked too often, broken? What is not there is
     /// answered with 404, 400, 410 or 501.
     pub(super) fn may_be_real(&self) -> bool {
-        self.statuses().any(|(status, _)| is_success(status) || hints_at_something(status))
+        self.succeeded() > 0 || self.statuses().any(|(status, _)| hints_at_something(status))
     }
 
-    /// Exchanges that the server answered with what was asked for: 2xx, 3xx, 101.
+    /// Exchanges answered with 2xx, 3xx or a granted upgrade (101), but for those of gRPC methods that the server does not have.
     pub fn succeeded(&self) -> u64 {
-        self.statuses().filter(|(status, _)| is_success(*status)).map(|(_, n)| n).sum()
+        let granted = self.sum(STATUS + 101, STATUS + 102);
+        (granted + self.sum(STATUS + 200, STATUS + 400)).saturating_sub(self.unimplemented())
+    }
+
+    /// gRPC calls of a method that the server does not have.
+    pub(super) fn unimplemented(&self) -> u64 {
+        let status = GRPC + u32::from(grpc::UNIMPLEMENTED);
+        self.sum(status, status + 1)
+    }
+
+    fn sum(&self, first: u32, end: u32) -> u64 {
+        self.counters.range(first, end).map(|(_, n)| n).sum()
     }
 
     /// Days with at least one exchange.
@@ -330,6 +351,7 @@ impl Role {
         match self {
             Self::RequestType | Self::ResponseType => limits.media_types,
             Self::Query => limits.query_parameters,
+            Self::Asks | Self::Tells => limits.message_fields,
         }
     }
 }
@@ -392,7 +414,7 @@ impl From<Kinds> for Vec<(Kind, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observe::{Parameter, Scheme, Segment, ServiceKey};
+    use crate::observe::{Field, Parameter, Said, Scheme, Segment, ServiceKey};
     use proptest::prelude::*;
 
     #[derive(Clone, Debug)]
@@ -424,6 +446,13 @@ mod tests {
             let mut names = c.names.clone();
             names.dedup();
             let query: Vec<_> = names.iter().map(|n| Parameter { name: NAMES[*n], kind: Kind::ALL[c.kind] }).collect();
+            let field = |n: &usize| Field {
+                server: n % 2 == 0,
+                path: NAMES[*n],
+                kind: [Kind::Text, Kind::Integer, Kind::Empty][c.kind % 3],
+                messages: 1 + c.size % 3,
+            };
+            let fields: Vec<_> = names.iter().map(field).collect();
             let o = Observation {
                 ts: Timestamp(c.ts),
                 service: ServiceKey { scheme: Scheme::Http, host: "a", port: 80 },
@@ -441,6 +470,12 @@ mod tests {
                 response_size: c.size * 3,
                 latency: c.latency,
                 partial: c.size % 7 == 0,
+                said: (c.kind % 3 == 0).then_some(Said {
+                    messages: [c.size % 5, 1],
+                    bytes: [c.size, 7],
+                    fields: &fields,
+                    since: false,
+                }),
             };
             state.observe(&o, 1, limits, &mut Names::new());
         }
@@ -478,10 +513,11 @@ mod tests {
 
         #[test]
         fn facets_stay_within_their_limits(a in calls(), b in calls()) {
-            let limits = InventoryLimits { query_parameters: 2, media_types: 1, ..InventoryLimits::default() };
+            let limits = InventoryLimits { query_parameters: 2, media_types: 1, message_fields: 2, ..InventoryLimits::default() };
             let mut m = state(&a, &limits);
             m.merge(&state(&b, &limits), &limits);
             prop_assert!(m.query().len() <= 2);
+            prop_assert!(m.messages().is_none_or(|m| m.client.fields.len() <= 2 && m.server.fields.len() <= 2));
             prop_assert!(m.media_types().iter().all(|t| t.len() <= 1));
         }
     }
@@ -506,6 +542,75 @@ mod tests {
         let s = state(&[call(Some(200)), call(Some(404))], &limits);
         assert_eq!(s.query()["page"], ParameterView { calls: 1, kinds: [(Kind::Integer, 1)].into() });
         assert_eq!((s.calls, s.succeeded(), s.unanswered), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_was_said_since_is_no_further_exchange() {
+        let limits = InventoryLimits::default();
+        let call = Call { ts: 5, caller: 1, status: Some(101), size: 1, latency: None, kind: 2, names: vec![] };
+        let mut s = state(&[call], &limits);
+        let path = [Segment { kind: Kind::Word, hash: 0, text: "feed" }];
+        let fields = [
+            Field { server: true, path: "orders[].price", kind: Kind::Decimal, messages: 3 },
+            Field { server: true, path: "orders[].price", kind: Kind::Empty, messages: 1 },
+        ];
+        for n in 1..=2 {
+            let o = Observation {
+                ts: Timestamp(100 * n),
+                service: ServiceKey { scheme: Scheme::Http, host: "a", port: 80 },
+                server: "::1".parse().unwrap(),
+                caller: 1,
+                method: "GET",
+                path: &path,
+                trailing_slash: false,
+                query: &[],
+                status: Some(101),
+                grpc_status: None,
+                request_type: "",
+                response_type: "",
+                request_size: 0,
+                response_size: 0,
+                latency: None,
+                partial: false,
+                said: Some(Said { messages: [1, 4], bytes: [10, 4000], fields: &fields, since: true }),
+            };
+            s.observe(&o, 0, &limits, &mut Names::new());
+        }
+        assert_eq!((s.calls, s.succeeded(), s.first_seen, s.last_seen), (1, 1, Timestamp(5), Timestamp(200)));
+        let messages = s.messages().unwrap();
+        assert_eq!((messages.client.messages, messages.client.bytes), (2, 20));
+        assert_eq!((messages.server.messages, messages.server.bytes), (8, 8000));
+        let price = &messages.server.fields["orders[].price"];
+        assert_eq!(serde_json::to_string(price).unwrap(), r#"{"messages":8,"types":{"number":6,"null":2}}"#);
+    }
+
+    #[test]
+    fn a_method_that_the_server_does_not_have_is_no_success() {
+        let limits = InventoryLimits::default();
+        let mut s = EndpointState::default();
+        let call = |grpc_status| Observation {
+            ts: Timestamp(1),
+            service: ServiceKey { scheme: Scheme::Http, host: "a", port: 80 },
+            server: "::1".parse().unwrap(),
+            caller: 1,
+            method: "POST",
+            path: &[],
+            trailing_slash: false,
+            query: &[],
+            status: Some(200),
+            grpc_status,
+            request_type: "application/grpc",
+            response_type: "",
+            request_size: 0,
+            response_size: 0,
+            latency: None,
+            partial: false,
+            said: None,
+        };
+        s.observe(&call(Some(12)), 0, &limits, &mut Names::new());
+        assert_eq!((s.succeeded(), s.may_be_real()), (0, false));
+        s.observe(&call(Some(5)), 0, &limits, &mut Names::new());
+        assert_eq!(s.succeeded(), 1);
     }
 
     #[test]

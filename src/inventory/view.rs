@@ -3,14 +3,17 @@
 //! Takes nothing by itself; [`Inventory`](super) makes it. The same inventory gives the same view, byte for byte.
 //! This is the public JSON form (`shadowtap inventory export`), versioned by [`View::SCHEMA`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::opaque::{BlindView, OpaqueView, SightCounts};
 use crate::base::{Ledger, Oddities, Timestamp};
 use crate::observe::{Kind, Scheme};
+use crate::proto::grpc;
 
 /// The whole inventory.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -116,9 +119,12 @@ pub struct EndpointView {
     pub days_seen: u32,
     /// Exchanges by status code.
     pub statuses: BTreeMap<u16, u64>,
-    /// gRPC calls by their status (0 is OK); empty where there were none.
+    /// gRPC calls by their status; empty where there were none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub grpc_statuses: BTreeMap<u16, u64>,
+    pub grpc_statuses: BTreeMap<GrpcStatus, u64>,
+    /// What was said, where exchanges are made of messages (gRPC, WebSocket).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<MessagesView>,
     /// Distinct callers, estimated (exact up to a bound).
     pub callers: u64,
     /// Time to first byte, nanoseconds.
@@ -140,6 +146,77 @@ impl EndpointView {
     pub fn succeeded(&self) -> u64 {
         self.statuses.range(200..400).chain(self.statuses.range(101..102)).map(|(_, n)| n).sum()
     }
+}
+
+/// The status of a gRPC call: written by its name, an unknown one by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GrpcStatus(pub u16);
+
+impl GrpcStatus {
+    /// As it is written.
+    pub fn name(self) -> Cow<'static, str> {
+        grpc::status_name(self.0).map_or_else(|| Cow::Owned(self.0.to_string()), Cow::Borrowed)
+    }
+}
+
+impl Serialize for GrpcStatus {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for GrpcStatus {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'_, str>::deserialize(deserializer)?;
+        let number = grpc::status_named(&text).or_else(|| text.parse().ok());
+        number.map(Self).ok_or_else(|| D::Error::custom("not a gRPC status"))
+    }
+}
+
+/// What both sides of an endpoint's exchanges said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessagesView {
+    /// The clients.
+    pub client: SaidView,
+    /// The servers.
+    pub server: SaidView,
+}
+
+/// What one side said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SaidView {
+    /// Messages.
+    pub messages: u64,
+    /// Bytes of them, compressed ones as they are.
+    pub bytes: u64,
+    /// Fields of JSON messages by their place (`orders[].price`); empty where there were none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, FieldView>,
+}
+
+/// A field of JSON messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldView {
+    /// Messages that had it, of those that were looked at.
+    pub messages: u64,
+    /// Types of its values, with messages.
+    pub types: BTreeMap<ValueType, u64>,
+}
+
+/// The type of a JSON value that is neither object nor list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ValueType {
+    /// Text.
+    String,
+    /// A number without fraction and exponent.
+    Integer,
+    /// Another number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// `null`.
+    Null,
 }
 
 /// A parameter in a path template.

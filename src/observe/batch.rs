@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append, lend};
-use super::{Glimpse, Observation, Scheme, ServiceKey, Sink};
+use super::{Field, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink};
 use crate::base::Timestamp;
 
 /// Owned observations.
@@ -20,6 +20,26 @@ pub struct Batch {
     glimpses: Vec<Glimpse>,
     /// Bytes that the glimpses take.
     glimpsed: usize,
+    /// What was said in some of them, by their numbers.
+    said: Vec<(usize, Heard)>,
+    fields: Vec<FieldSpan>,
+}
+
+/// What was said; its fields end where this number says.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    messages: [u64; 2],
+    bytes: [u64; 2],
+    since: bool,
+    fields_end: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct FieldSpan {
+    path: Span,
+    kind: Kind,
+    server: bool,
+    messages: u64,
 }
 
 /// One observation; its segments and parameters end where these numbers say, and begin where the item before ended.
@@ -65,6 +85,14 @@ impl Batch {
         for p in o.query.iter().take(MAX_PARAMETERS) {
             self.parameters.push(ParameterSpan { name: append(text, p.name), kind: p.kind });
         }
+        if let Some(said) = &o.said {
+            for f in said.fields {
+                let path = append(text, f.path);
+                self.fields.push(FieldSpan { path, kind: f.kind, server: f.server, messages: f.messages });
+            }
+            let Said { messages, bytes, since, .. } = *said;
+            self.said.push((self.items.len(), Heard { messages, bytes, since, fields_end: self.fields.len() }));
+        }
         self.items.push(Item {
             ts: o.ts,
             server: o.server,
@@ -89,8 +117,24 @@ impl Batch {
 
     /// Gives each observation, in the order in which they came.
     pub fn for_each(&self, mut then: impl FnMut(&Observation<'_>)) {
-        let (mut segments_start, mut parameters_start) = (0, 0);
-        for item in &self.items {
+        let (mut segments_start, mut parameters_start, mut fields_start) = (0, 0, 0);
+        let mut said = self.said.iter().peekable();
+        let mut fields = Vec::new();
+        for (number, item) in self.items.iter().enumerate() {
+            let heard = said.next_if(|(of, _)| *of == number).map(|(_, heard)| heard);
+            if let Some(heard) = heard {
+                fields.clear();
+                fields.extend(self.fields.get(fields_start..heard.fields_end).unwrap_or_default().iter().map(|f| {
+                    Field { server: f.server, path: f.path.of(&self.text), kind: f.kind, messages: f.messages }
+                }));
+                fields_start = heard.fields_end;
+            }
+            let said = heard.map(|heard| Said {
+                messages: heard.messages,
+                bytes: heard.bytes,
+                fields: &fields,
+                since: heard.since,
+            });
             let (segments_end, parameters_end) = (item.segments_end as usize, item.parameters_end as usize);
             let segments = &self.segments[segments_start..segments_end];
             let parameters = &self.parameters[parameters_start..parameters_end];
@@ -113,6 +157,7 @@ impl Batch {
                     response_size: item.response_size,
                     latency: item.latency,
                     partial: item.partial,
+                    said,
                 });
             });
         }
@@ -138,6 +183,8 @@ impl Batch {
         self.items.clear();
         self.glimpses.clear();
         self.glimpsed = 0;
+        self.said.clear();
+        self.fields.clear();
     }
 
     /// Observations in the batch.
@@ -157,6 +204,8 @@ impl Batch {
             + size_of_val(self.parameters.as_slice())
             + size_of_val(self.items.as_slice())
             + self.glimpsed
+            + size_of_val(self.said.as_slice())
+            + size_of_val(self.fields.as_slice())
     }
 }
 
@@ -198,17 +247,24 @@ mod tests {
             response_size: 2,
             latency: Some(3),
             partial: true,
+            said: None,
         };
+        let fields = [
+            Field { server: true, path: "a.b", kind: Kind::Integer, messages: 3 },
+            Field { server: false, path: "c[]", kind: Kind::Text, messages: 1 },
+        ];
+        let words = Said { messages: [1, 2], bytes: [3, 4], fields: &fields, since: true };
+        let said = Observation { path: &path[..1], query: &[], said: Some(words), ..o };
         let mut batch = Batch::new();
         for round in 0..3 {
             batch.push(&o);
-            batch.push(&Observation { path: &path[..1], query: &[], ..o });
+            batch.push(&said);
             batch.push(&Observation { path: &[], ..o });
             let mut seen = Vec::new();
             batch.for_each(|o| seen.push(format!("{o:?}")));
             assert_eq!(seen.len(), batch.len());
             assert_eq!(seen[0], format!("{o:?}"), "round {round}");
-            assert_eq!(seen[1], format!("{:?}", Observation { path: &path[..1], query: &[], ..o }));
+            assert_eq!(seen[1], format!("{said:?}"));
             assert!(batch.bytes() > 0);
             batch.clear();
             assert!(batch.is_empty());
@@ -236,6 +292,7 @@ mod tests {
             response_size: 0,
             latency: None,
             partial: false,
+            said: None,
         };
         let mut batch = Batch::new();
         batch.push(&o);

@@ -24,7 +24,7 @@ pub use caller::{Network, NotANetwork, TrustedProxies};
 pub use glimpse::{Badge, Blindness, Cover, Glimpse, Handshake};
 pub use key::Key;
 pub use logged::Logged;
-pub use observation::{Kind, Observation, Parameter, Scheme, Segment, ServiceKey};
+pub use observation::{Field, Kind, Observation, Parameter, Said, Scheme, Segment, ServiceKey};
 pub use watch::{Ticket, Watch};
 
 /// A taker of observations.

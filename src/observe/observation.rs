@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::Timestamp;
+use crate::proto::grpc;
 
 /// How a service is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,11 +84,13 @@ pub enum Kind {
     Text,
     /// Two coordinates, `52.5,13.4`.
     Coordinates,
+    /// A name that the API's protocol itself gives, such as a service or method of gRPC: never a value. The text is kept.
+    Name,
 }
 
 impl Kind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Word,
         Self::Slug,
         Self::Integer,
@@ -107,6 +110,7 @@ impl Kind {
         Self::Empty,
         Self::Text,
         Self::Coordinates,
+        Self::Name,
     ];
 
     /// The stable name, as in the serialised form.
@@ -131,12 +135,19 @@ impl Kind {
             Self::Empty => "empty",
             Self::Text => "text",
             Self::Coordinates => "coordinates",
+            Self::Name => "name",
         }
     }
 
     /// Is the text of this kind possibly a literal of the API's own, and therefore kept?
     pub fn keeps_text(self) -> bool {
-        matches!(self, Self::Word | Self::Slug)
+        matches!(self, Self::Word | Self::Slug | Self::Name)
+    }
+
+    /// Is a text of this kind more likely a value than a literal, where both may be?
+    #[inline]
+    pub fn is_code(self) -> bool {
+        !matches!(self, Self::Word | Self::Name)
     }
 }
 
@@ -161,6 +172,32 @@ pub struct Parameter<'a> {
     pub name: &'a str,
     /// Form of its value.
     pub kind: Kind,
+}
+
+/// A field of JSON messages: its place and the form of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field<'a> {
+    /// Of a message from the server.
+    pub server: bool,
+    /// Names from the top, joined by dots; `[]` for the elements of a list: `orders[].price`.
+    pub path: &'a str,
+    /// Form of the value: text, integer, decimal, boolean or (for null) empty.
+    pub kind: Kind,
+    /// Messages that had it.
+    pub messages: u64,
+}
+
+/// What was said in an exchange that is made of messages (gRPC, WebSocket). Of each pair the first is the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Messages.
+    pub messages: [u64; 2],
+    /// Bytes of them, compressed ones as they are.
+    pub bytes: [u64; 2],
+    /// Fields of messages that were JSON.
+    pub fields: &'a [Field<'a>],
+    /// The exchange was observed before; this is what was said in it since.
+    pub since: bool,
 }
 
 /// One exchange, without its values.
@@ -198,6 +235,18 @@ pub struct Observation<'a> {
     pub latency: Option<u64>,
     /// Was any part of the exchange missing? Then sizes are not counted into sketches.
     pub partial: bool,
+    /// What was said in it, where it is made of messages.
+    pub said: Option<Said<'a>>,
+}
+
+impl Observation<'_> {
+    /// Did the server do what it was asked to? 101 grants an upgrade; a method that a gRPC server does not have is answered with
+    /// 200, too.
+    #[inline]
+    pub fn succeeded(&self) -> bool {
+        self.status.is_some_and(|status| matches!(status, 101 | 200..400))
+            && self.grpc_status != Some(grpc::UNIMPLEMENTED)
+    }
 }
 
 #[cfg(test)]

@@ -13,10 +13,10 @@ use super::caller::TrustedProxies;
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
-use super::{Blindness, Glimpse, Kind, Observation, Scheme, ServiceKey, Sink, host};
+use super::{Blindness, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
 use crate::base::Address;
 use crate::exchange::{Grpc, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
-use crate::proto::{RequestHead, ResponseHead, Version, grpc};
+use crate::proto::{RequestHead, ResponseHead, grpc};
 use crate::stream::Connection;
 
 /// Longest method and longest media type that are kept, in bytes.
@@ -68,6 +68,8 @@ struct Slot {
     scheme: Scheme,
     status: Option<u16>,
     grpc_status: Option<u16>,
+    /// Messages and bytes of both sides.
+    said: Option<[[u64; 2]; 2]>,
     trailing_slash: bool,
 }
 
@@ -184,6 +186,7 @@ impl Slot {
             scheme: Scheme::Http,
             status: None,
             grpc_status: None,
+            said: None,
             trailing_slash: false,
         }
     }
@@ -202,7 +205,7 @@ impl Slot {
         self.segments.clear();
         self.parameters.clear();
         self.server = server;
-        (self.status, self.grpc_status) = (None, None);
+        (self.status, self.grpc_status, self.said) = (None, None, None);
         self.response_type = Span::default();
         let target = target::split(head.target.bytes());
         self.host = match target.authority.or(head.host).and_then(|h| hosts.append(h, &mut self.text)) {
@@ -215,7 +218,7 @@ impl Slot {
         let mut parts =
             Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
         self.trailing_slash = parts.read(key, head.target, target.rest.len());
-        if head.version == Version::Http2 && head.content_type.is_some_and(grpc::is_grpc) {
+        if head.content_type.is_some_and(|value| grpc::form(value).is_some()) {
             self.name_rpc(head.target.bytes());
         }
     }
@@ -236,7 +239,7 @@ impl Slot {
             self.segments.clear();
             for part in [service, method] {
                 let text = append(&mut self.text, std::str::from_utf8(part).unwrap_or_default());
-                self.segments.push(SegmentSpan { hash: 0, kind: Kind::Word, text });
+                self.segments.push(SegmentSpan { hash: 0, kind: Kind::Name, text });
             }
         }
     }
@@ -263,6 +266,7 @@ impl Slot {
                 response_size: outcome.response_body,
                 latency: outcome.latency,
                 partial: !whole,
+                said: self.said.map(|[messages, bytes]| Said { messages, bytes, fields: &[], since: false }),
             });
         });
     }
@@ -310,6 +314,7 @@ impl<S: Sink> Observer for Watch<S> {
     fn grpc(&mut self, request: &mut Ticket, call: &Grpc) {
         if let Some(slot) = self.slots.get_mut(request.0 as usize) {
             slot.grpc_status = call.status;
+            slot.said = Some([call.messages, call.bytes]);
         }
     }
 
@@ -394,7 +399,7 @@ mod tests {
     use crate::base::{FlowKey, Timestamp};
     use crate::exchange::Partial;
     use crate::observe::Batch;
-    use crate::proto::Fields;
+    use crate::proto::{Fields, Version};
     use httparse::Header;
 
     const CLIENT: (u32, u16) = (0x0a00_0001, 50_000);
@@ -475,6 +480,21 @@ mod tests {
         host(b"/x", Some(b"not a host"), "10.0.0.2");
         host(b"/x", Some(b"\xff"), "10.0.0.2");
         host(b"/x", Some(b"[2001:DB8::1]:8080"), "2001:db8::1");
+    }
+
+    #[test]
+    fn names_of_grpc_are_kept_as_they_are() {
+        let kinds = |target: &'static [u8], media_type: &'static [u8], expected: &[(Kind, &str)]| {
+            let fields = [Header { name: "content-type", value: media_type }];
+            watch_one(&request("POST", target, Some(b"a"), &fields), |o| {
+                assert_eq!(o.path.iter().map(|s| (s.kind, s.text)).collect::<Vec<_>>(), expected);
+            });
+        };
+        let names = [(Kind::Name, "pkg.v1.Store4711"), (Kind::Name, "Get0815")];
+        kinds(b"/pkg.v1.Store4711/Get0815", b"application/grpc-web-text+proto", &names);
+        kinds(b"/pkg.v1.Store4711/Get0815", b"application/grpc", &names);
+        kinds(b"/users/4711", b"application/json", &[(Kind::Word, "users"), (Kind::Integer, "")]);
+        kinds(b"/users/4711/x", b"application/grpc", &[(Kind::Word, "users"), (Kind::Integer, ""), (Kind::Word, "x")]);
     }
 
     #[test]

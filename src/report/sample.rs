@@ -39,6 +39,7 @@ pub fn endpoint(id: u32, method: &str, template: &str, calls: u64, statuses: &[(
         days_seen: 1,
         statuses: statuses.iter().copied().collect(),
         grpc_statuses: BTreeMap::new(),
+        messages: None,
         callers: 1 + calls / 100,
         latency: quantiles(2_400_000),
         request_size: quantiles(120),

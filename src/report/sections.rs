@@ -11,7 +11,7 @@ use super::figures::{self, bytes, exact, moment_after, percent, span};
 use super::{Meta, visible, words};
 use crate::base::Timestamp;
 use crate::diff::{Diff, DocumentSummary, Finding, FindingKind};
-use crate::inventory::{EndpointView, PathParameter, Quantiles, ServiceView, View};
+use crate::inventory::{EndpointView, PathParameter, Quantiles, SaidView, ServiceView, View};
 
 /// Services and kinds of findings with more lines than this start folded.
 const FOLD: usize = 200;
@@ -320,10 +320,35 @@ fn endpoint(e: &EndpointView, marks: &[FindingKind]) -> Markup {
                 }
             }
             td.n { (exact(e.calls)) }
-            td { (statuses(&e.statuses)) @if e.unanswered > 0 { " " span.status.none { "none ×" (exact(e.unanswered)) } } }
+            td { (grpc_statuses(e)) (statuses(&e.statuses)) @if e.unanswered > 0 { " " span.status.none { "none ×" (exact(e.unanswered)) } } }
             td.n { (exact(e.callers)) }
             td.n { @if e.latency.count > 0 { (span(e.latency.p50)) " / " (span(e.latency.p95)) } @else { "–" } }
             td { (from_to(e.first_seen, e.last_seen, Timestamp(0))) }
+        }
+    }
+}
+
+fn grpc_statuses(e: &EndpointView) -> Markup {
+    html! {
+        @if !e.grpc_statuses.is_empty() {
+            span.statuses {
+                @for (status, n) in &e.grpc_statuses {
+                    @let class = match status.0 { 0 => "s2", 2 | 13..=15 => "s5", _ => "s4" };
+                    span class={ "status " (class) } { (status.name()) span.times { " ×" (exact(*n)) } } " "
+                }
+            }
+        }
+    }
+}
+
+/// `12 messages, 3.4 kB, price (number), name (string)`.
+fn said(said: &SaidView) -> Markup {
+    html! {
+        (figures::things(said.messages, "message", "messages")) ", " (bytes(said.bytes))
+        @for (i, (field, known)) in said.fields.iter().enumerate() {
+            @if i == 0 { ", with " } @else { ", " }
+            code { (visible(field)) }
+            " (" (known.types.keys().map(|t| words::value_type(*t)).collect::<Vec<_>>().join(", ")) ")"
         }
     }
 }
@@ -341,6 +366,10 @@ fn endpoint_details(e: &EndpointView) -> Markup {
             }
             @if !e.request_types.is_empty() { dt { "Request types" } dd { (types(&e.request_types)) } }
             @if !e.response_types.is_empty() { dt { "Response types" } dd { (types(&e.response_types)) } }
+            @if let Some(messages) = &e.messages {
+                dt { "Clients said" } dd { (said(&messages.client)) }
+                dt { "Servers said" } dd { (said(&messages.server)) }
+            }
             @if e.request_size.max > 0 { dt { "Request body" } dd { (sizes(&e.request_size)) } }
             @if e.response_size.max > 0 { dt { "Response body" } dd { (sizes(&e.response_size)) } }
             dt { "Path known from" } dd { @if e.documented { "a document" } @else { "the traffic" } }

@@ -6,7 +6,7 @@
 use super::figures::{bytes, exact, moment, things};
 use crate::base::Timestamp;
 use crate::diff::FindingKind;
-use crate::inventory::{BlindView, NamedBy, SightCounts};
+use crate::inventory::{BlindView, NamedBy, SightCounts, ValueType};
 use crate::observe::Blindness;
 
 /// How much attention a kind of finding asks for.
@@ -168,6 +168,17 @@ pub fn expiry(not_after: Option<i64>, seen: Timestamp) -> String {
     let until = Timestamp(until.saturating_mul(1_000_000_000));
     let day = moment(until).get(..10).unwrap_or_default().to_owned();
     if until < seen { format!("{day} (had expired when it was seen)") } else { day }
+}
+
+/// The type of a JSON value, as JSON Schema names it.
+pub fn value_type(kind: ValueType) -> &'static str {
+    match kind {
+        ValueType::String => "string",
+        ValueType::Integer => "integer",
+        ValueType::Number => "number",
+        ValueType::Boolean => "boolean",
+        ValueType::Null => "null",
+    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod callers;
 mod commands;
 mod doctor;
 mod opaque;
+mod grpc;
 mod sandbox;
 mod scan;
 mod templates;

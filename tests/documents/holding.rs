@@ -49,6 +49,7 @@ fn endpoint(method: &str, template: &str) -> EndpointView {
         days_seen: 1,
         statuses: BTreeMap::from([(200, 10)]),
         grpc_statuses: BTreeMap::new(),
+        messages: None,
         callers: 2,
         latency: Quantiles::default(),
         request_size: Quantiles::default(),

@@ -7,6 +7,7 @@ use crate::console::{Align, Screen, Table, Tone};
 use crate::inventory::{EndpointView, Quantiles, ServiceView};
 use crate::observe::Kind;
 use crate::report::figures::{bytes, exact, moment, percent, span, things};
+use crate::report::words;
 
 /// One endpoint, with everything that is kept of it.
 pub(crate) fn endpoint(service: &ServiceView, e: &EndpointView, screen: &Screen) -> String {
@@ -32,6 +33,36 @@ pub(crate) fn endpoint(service: &ServiceView, e: &EndpointView, screen: &Screen)
         table.row(vec![code.to_string(), exact(*n), percent(*n, e.calls)]);
     }
     out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
+
+    if !e.grpc_statuses.is_empty() {
+        heading(&mut out, tones, "gRPC statuses");
+        let mut table = Table::new(&[Align::Left, Align::Right, Align::Right], 0, 2);
+        for (status, n) in &e.grpc_statuses {
+            table.row(vec![status.name().into_owned(), exact(*n), percent(*n, e.calls)]);
+        }
+        out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
+    }
+
+    if let Some(messages) = &e.messages {
+        heading(&mut out, tones, "Messages");
+        let mut table = Table::new(&[Align::Left, Align::Right, Align::Right, Align::Right], 0, 2);
+        for (side, said) in [("client", &messages.client), ("server", &messages.server)] {
+            let mean = said.bytes.checked_div(said.messages).map_or_else(String::new, |n| format!("{} each", bytes(n)));
+            table.row(vec![side.to_owned(), things(said.messages, "message", "messages"), bytes(said.bytes), mean]);
+        }
+        out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
+        let mut table = Table::new(&[Align::Left, Align::Left, Align::Right, Align::Left], 1, 2);
+        for (side, said) in [("client", &messages.client), ("server", &messages.server)] {
+            for (field, known) in &said.fields {
+                let types = known.types.keys().map(|t| words::value_type(*t)).collect::<Vec<_>>().join(", ");
+                table.row(vec![side.to_owned(), safe(field), exact(known.messages), types]);
+            }
+        }
+        if messages.client.fields.len() + messages.server.fields.len() > 0 {
+            heading(&mut out, tones, "Fields of JSON messages");
+            out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
+        }
+    }
 
     if !e.path_parameters.is_empty() || !e.query.is_empty() {
         heading(&mut out, tones, "Parameters");

@@ -18,6 +18,7 @@ pub(crate) use sight::sight;
 use std::collections::BTreeMap;
 
 use crate::console::{Screen, Tone, Tones};
+use crate::inventory::EndpointView;
 use crate::report::{figures, visible};
 
 /// How much of long lists is shown.
@@ -46,6 +47,32 @@ fn heading(out: &mut String, tones: Tones, text: &str) {
     out.push('\n');
 }
 
+/// How an endpoint answered: gRPC calls by their own statuses, all else by HTTP's.
+fn answers(tones: Tones, e: &EndpointView, most: usize) -> String {
+    if e.grpc_statuses.is_empty() {
+        return statuses(tones, &e.statuses, e.unanswered, most);
+    }
+    let mut parts: Vec<String> = e
+        .grpc_statuses
+        .iter()
+        .map(|(status, n)| {
+            let tone = match status.0 {
+                0 => Tone::Good,
+                // Internal, unavailable, data loss and whatever nobody knows.
+                2 | 13..=15 => Tone::Bad,
+                _ => Tone::Warn,
+            };
+            format!("{} ×{}", tones.paint(tone, &status.name()), figures::short(*n))
+        })
+        .collect();
+    // 200 is what gRPC always says.
+    let others: BTreeMap<u16, u64> = e.statuses.iter().filter(|(s, _)| **s != 200).map(|(s, n)| (*s, *n)).collect();
+    if !others.is_empty() || e.unanswered > 0 {
+        parts.push(statuses(tones, &others, e.unanswered, most));
+    }
+    cut(tones, parts, most)
+}
+
 /// `200 ×1,000 404 ×20`, each in the tone of its class, at most `most` of them.
 fn statuses(tones: Tones, statuses: &BTreeMap<u16, u64>, unanswered: u64, most: usize) -> String {
     let mut parts: Vec<String> = statuses
@@ -63,6 +90,10 @@ fn statuses(tones: Tones, statuses: &BTreeMap<u16, u64>, unanswered: u64, most: 
     if unanswered > 0 {
         parts.push(format!("{} ×{}", tones.paint(Tone::Quiet, "none"), figures::short(unanswered)));
     }
+    cut(tones, parts, most)
+}
+
+fn cut(tones: Tones, mut parts: Vec<String>, most: usize) -> String {
     if parts.len() > most {
         let rest = parts.len() - (most - 1);
         parts.truncate(most - 1);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Cut, heading, path, safe, statuses};
+use super::{Cut, answers, heading, path, safe, statuses};
 use crate::console::{Align, Screen, Table, Tone, width};
 use crate::diff::{Diff, FindingKind};
 use crate::inventory::{EndpointView, ServiceView, View};
@@ -146,7 +146,7 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
             tones.paint(Tone::Strong, &safe(&e.method)),
             safe(&e.template),
             exact(e.calls),
-            statuses(tones, &e.statuses, e.unanswered, most),
+            answers(tones, e, most),
         ];
         if callers {
             cells.push(short(e.callers));

@@ -4,14 +4,14 @@
 //! to stay in step), and opens, answers and closes exchanges. A request of which the method, the target or the host is
 //! hidden is told as such; a response whose status is hidden has none.
 
-use super::super::observer::{BodyWish, Grpc, Observer, Partial};
+use super::super::observer::{BodyWish, Observer, Partial};
 use super::super::pairing::Pairing;
 use super::super::table::Exchange;
 use super::super::talk::Talk;
 use super::Links;
 use super::streams::Stream;
 use crate::base::{Missing, Oddity, Side, Timestamp};
-use crate::proto::grpc::{self, Messages};
+use crate::proto::grpc::{self, Call};
 use crate::proto::hpack::Bounds;
 use crate::proto::http2::{Parts, parts};
 use crate::proto::{Fields, RequestHead, ResponseHead, Version};
@@ -163,6 +163,7 @@ impl<O: Observer> Pairing<O> {
         let mut exchange = Exchange::new(message.ts);
         exchange.request_done = message.end_stream;
         exchange.asked = Some(message.ts);
+        exchange.grpc = parts.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, fields)));
         let sides = t.sides(c, client);
         let hides = parts.hidden && (!complete || host.is_none());
         let request = if hides {
@@ -179,9 +180,6 @@ impl<O: Observer> Pairing<O> {
         exchange.request = Some(request);
         let number = self.table.insert(exchange);
         let mut stream = Stream::new(message.stream, number);
-        if parts.content_type.is_some_and(grpc::is_grpc) {
-            stream.grpc = Some(Box::default());
-        }
         if wish == BodyWish::Decoded && !message.end_stream {
             stream.decoders[0] = self.decoder(fields);
         }
@@ -242,6 +240,9 @@ impl<O: Observer> Pairing<O> {
             Some(status) if !stream.status => {
                 (stream.headed, stream.status) = (true, true);
                 exchange.answered_at = exchange.answered_at.or(Some(message.ts));
+                if let Some(call) = &mut exchange.grpc {
+                    call.answered(parts.content_type, fields);
+                }
                 let mut wish = BodyWish::None;
                 if let Some(request) = &mut exchange.request {
                     self.observer.response(request, &head(status, message, parts, fields));
@@ -263,12 +264,6 @@ impl<O: Observer> Pairing<O> {
             }
             _ if stream.headed || stream.unsure => self.trailers(links, at, true, fields),
             _ => self.oddities.bump(Oddity::HeadBad),
-        }
-        if let Some(stream) = links.streams.get_mut(at)
-            && let Some(call) = &mut stream.grpc
-        {
-            // Of trailers, or of a head that is all there is.
-            call.1 = call.1.or(grpc::status(fields));
         }
         if message.end_stream {
             self.half_closes(c, links, at, true);
@@ -305,8 +300,12 @@ impl<O: Observer> Pairing<O> {
 
     fn trailers(&mut self, links: &mut Links, at: usize, response: bool, fields: Fields<'_>) {
         if let Some(stream) = links.streams.get(at)
-            && let Some(request) = &mut self.table.get_mut(stream.exchange).request
+            && let exchange = self.table.get_mut(stream.exchange)
+            && let Some(request) = &mut exchange.request
         {
+            if let (true, Some(call)) = (response, &mut exchange.grpc) {
+                call.status = call.status.or(grpc::status(fields));
+            }
             self.observer.trailers(request, response, fields);
         }
     }
@@ -323,8 +322,8 @@ impl<O: Observer> Pairing<O> {
                 exchange.asked = Some(ts);
             }
         }
-        if let Some(call) = &mut stream.grpc {
-            call.0[usize::from(response)].push(bytes);
+        if let Some(call) = &mut exchange.grpc {
+            call.push(response, bytes);
         }
         let place = &mut stream.decoders[usize::from(response)];
         if let (Some(decoder), Some(request)) = (place.as_mut(), &mut exchange.request) {
@@ -349,8 +348,8 @@ impl<O: Observer> Pairing<O> {
             exchange.request_body = exchange.request_body.saturating_add(missing);
             exchange.partial.add(reasons(Partial::REQUEST_GAP, why));
         }
-        if let Some(call) = &mut stream.grpc {
-            call.0[usize::from(response)].skip(missing);
+        if let Some(call) = &mut exchange.grpc {
+            call.skip(response, Some(missing));
         }
         if stream.decoders[usize::from(response)].take().is_some() {
             self.decoders -= 1;
@@ -412,31 +411,7 @@ impl<O: Observer> Pairing<O> {
             for decoder in &mut stream.decoders {
                 self.decoders -= usize::from(decoder.take().is_some());
             }
-            if let Some(call) = &stream.grpc {
-                self.grpc_ends(stream.exchange, call);
-            }
             self.finish(c, stream.exchange);
-        }
-    }
-}
-
-impl<O: Observer> Pairing<O> {
-    fn grpc_ends(&mut self, number: u32, (messages, status): &([Messages; 2], Option<u16>)) {
-        let exchange = self.table.get_mut(number);
-        let gaps = exchange.partial.has(Partial::REQUEST_GAP) || exchange.partial.has(Partial::RESPONSE_GAP);
-        let unsure = messages.iter().any(|m| m.unsure);
-        if unsure && !gaps {
-            self.oddities.bump(Oddity::GrpcBroken);
-        }
-        let call = Grpc {
-            status: status.or(messages[1].status),
-            messages: [messages[0].count, messages[1].count],
-            bytes: [messages[0].bytes, messages[1].bytes],
-            compressed: [messages[0].compressed, messages[1].compressed],
-            unsure: unsure || !exchange.partial.is_whole(),
-        };
-        if let Some(request) = &mut exchange.request {
-            self.observer.grpc(request, &call);
         }
     }
 }

@@ -439,8 +439,8 @@ impl<O: Observer> Pairing<O> {
             } else if !client && stream.headed && !exchange.response_done {
                 exchange.partial.add(messages::reasons(Partial::RESPONSE_GAP, why));
             }
-            if let Some(call) = &mut stream.grpc {
-                call.0[usize::from(!client)].unsure = true;
+            if let Some(call) = &mut exchange.grpc {
+                call.skip(!client, None);
             }
             if stream.decoders[usize::from(!client)].take().is_some() {
                 self.decoders -= 1;

@@ -5,7 +5,6 @@
 //! direction may have opened. Never larger than the limit that its caller asks it about.
 
 use crate::proto::body::Decoder;
-use crate::proto::grpc::Messages;
 
 /// Holes among the streams that are remembered.
 const HOLES: usize = 16;
@@ -23,8 +22,6 @@ pub(in crate::exchange) struct Stream {
     pub upgraded: bool,
     /// Some of its frames may have been lost: perhaps it is over already.
     pub unsure: bool,
-    /// It is a gRPC call: what was found of it, and the status in a head.
-    pub grpc: Option<Box<([Messages; 2], Option<u16>)>>,
     /// Decoders of the request's and of the response's body.
     pub decoders: [Option<Box<Decoder>>; 2],
 }
@@ -32,7 +29,7 @@ pub(in crate::exchange) struct Stream {
 impl Stream {
     pub(super) fn new(id: u32, exchange: u32) -> Self {
         let decoders = [None, None];
-        Self { id, exchange, headed: false, status: false, upgraded: false, unsure: false, grpc: None, decoders }
+        Self { id, exchange, headed: false, status: false, upgraded: false, unsure: false, decoders }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::observe::glue::BEFORE;
 pub(super) struct Known {
     /// Number of its text, lower case; 0 for a value.
     pub(super) token: u32,
-    /// 0 a word, 1 a code, 2 a small number, 3 a value.
+    /// 0 a word, 1 a code, 2 a small number, 3 a value, 4 ([`NAME`]) a name of the protocol's.
     pub(super) kind: u8,
     /// Does an exchange at or below it prove that it is there?
     pub(super) proven: bool,
@@ -126,6 +126,9 @@ const PROBED: [&str; 29] = [
 /// Such paths answered with a page from which on a host is one that answers everything with a page.
 const SOFT_PROBES: usize = 3;
 
+/// Among the kinds of words: a name that the protocol itself gives.
+pub(super) const NAME: u8 = 4;
+
 fn is_picture(kind: &str) -> bool {
     ["image/", "font/", "video/"].iter().any(|p| kind.starts_with(p)) || BROWSER_TYPES.contains(&kind)
 }
@@ -181,6 +184,7 @@ impl<'a> Evidence<'a> {
                 known.kind = match kind {
                     Kind::Word => 0,
                     Kind::Integer => 2,
+                    Kind::Name => NAME,
                     _ => 1,
                 };
             } else {
@@ -210,7 +214,7 @@ impl<'a> Evidence<'a> {
             top = self.tree.nodes[top as usize].parent;
         }
         Look {
-            top: (top != ROOT && self.nodes[top as usize].kind < 3).then_some(top),
+            top: (top != ROOT && self.nodes[top as usize].kind != 3).then_some(top),
             browser_file: BROWSER_FILES.contains(&text.as_str())
                 || (get && browser_type)
                 || (image && folder && extension),
@@ -337,5 +341,6 @@ fn proofs(endpoint: &Endpoint) -> u64 {
         return 0;
     }
     let proves = |status: u16| matches!(status, 101 | 200..=299 | 302..=304 | 307 | 308);
-    endpoint.state.statuses().filter(|(status, _)| proves(*status)).map(|(_, n)| n).sum()
+    let proofs: u64 = endpoint.state.statuses().filter(|(status, _)| proves(*status)).map(|(_, n)| n).sum();
+    proofs.saturating_sub(endpoint.state.unimplemented())
 }

@@ -30,7 +30,7 @@ use super::tree::{EndpointId, NONE, NodeId, ROOT, Token, Tree};
 use crate::observe::Kind;
 use crate::observe::glue::{AFTER, BEFORE};
 use child::Child;
-use evidence::{End, Evidence};
+use evidence::{End, Evidence, NAME};
 use judge::Judge;
 use place::{Host, Place};
 use rules::FORMATS;
@@ -236,6 +236,9 @@ impl<'a> Learner<'a> {
     ) {
         let child = |(token, nodes)| Child::new(self.evidence, token, nodes);
         let text = |token: u32| self.evidence.tokens.get(token as usize).map_or("", String::as_str);
+        // What the protocol itself names is never judged, however many there are.
+        let (names, words): (Words, Words) = words.into_iter().partition(|(_, nodes)| self.is_name(nodes));
+        sorted.literals.extend(names);
         let (glued, words): (Words, Words) =
             words.into_iter().partition(|(t, _)| text(*t).starts_with(BEFORE) || text(*t).ends_with(AFTER));
         let (fixed, endings): (Words, Words) =
@@ -363,7 +366,7 @@ impl<'a> Learner<'a> {
                 }
             } else if text.starts_with('.') {
                 self.give_up(&nodes);
-            } else if has_parameter {
+            } else if has_parameter && !self.is_name(&nodes) {
                 self.note_folds(&nodes);
                 sorted.parameter.extend(nodes);
             } else if alone <= DOUBTFUL_WORDS && nodes.iter().any(|n| self.may_be_real(*n, near_root)) {
@@ -397,6 +400,11 @@ impl<'a> Learner<'a> {
         let said = |rule: &&Rule| rule.of_path(path.iter().map(Option::as_deref));
         let of_word = |kind: &RuleKind| matches!(kind, RuleKind::Literal | RuleKind::Parameter) == word.is_some();
         self.told.rules.iter().filter_map(said).find(of_word)
+    }
+
+    /// Is a word a name of the protocol's?
+    fn is_name(&self, nodes: &[NodeId]) -> bool {
+        nodes.iter().any(|n| self.evidence.nodes[*n as usize].kind == NAME)
     }
 
     /// What documents say of a word: is it a literal?

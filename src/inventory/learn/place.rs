@@ -104,7 +104,7 @@ impl Host {
         let mut depths = HashMap::<u32, u64>::new();
         for id in evidence.tree.below(ROOT) {
             let known = &evidence.nodes[id as usize];
-            if known.kind < 3 && known.proven {
+            if known.kind != 3 && known.proven {
                 let parent = evidence.tree.nodes[id as usize].parent;
                 let parent = evidence.nodes[parent as usize].token;
                 pairs.push((known.token, parent));

@@ -80,6 +80,7 @@ mod tests {
                     response_size: 0,
                     latency: None,
                     partial: false,
+                    said: None,
                 });
             }
         }
@@ -100,6 +101,14 @@ mod tests {
             note.contains("belongs to a service that has no record") && note.ends_with("and 2 more like it"),
             "{note}"
         );
+    }
+
+    #[test]
+    fn records_of_the_version_before_are_read() {
+        let mut all = records();
+        all.iter_mut().for_each(|(_, value)| value[0] = 1);
+        let restored = restore(InventoryLimits::default(), all.into_iter().map(Ok)).unwrap();
+        assert_eq!((restored.inventory.size(), restored.note), ((2, 6), None));
     }
 
     #[test]

@@ -21,7 +21,11 @@ impl Node {
     /// Is a word at this place a value, if it has no child of its own?
     #[inline]
     pub(super) fn folds(&self, word: &str, kind: Kind) -> bool {
-        if kind == Kind::Word { self.closed.words && rank(word) >= self.bar } else { self.closed.codes }
+        match kind {
+            Kind::Name => false,
+            Kind::Word => self.closed.words && rank(word) >= self.bar,
+            _ => self.closed.codes,
+        }
     }
 }
 
@@ -45,7 +49,7 @@ impl Tree {
     /// Folds the codes of a place for good.
     fn close_codes(&mut self, id: NodeId, limits: &InventoryLimits) {
         self.nodes[id as usize].closed.codes = true;
-        let is_code = |c: &NodeId| matches!(self.nodes[*c as usize].token, Token::Word(_, kind) if kind != Kind::Word);
+        let is_code = |c: &NodeId| matches!(self.nodes[*c as usize].token, Token::Word(_, kind) if kind.is_code());
         let codes: Vec<_> = self.words_of(id).into_iter().filter(is_code).collect();
         self.fold(id, &codes, limits);
         let Node { value, depth, .. } = self.nodes[id as usize];

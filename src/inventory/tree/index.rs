@@ -7,7 +7,7 @@
 use hashbrown::HashTable;
 
 use super::{Endpoint, EndpointId, NodeId, ROOT, Token, Tree, hash};
-use crate::observe::{Kind, Segment};
+use crate::observe::Segment;
 
 /// What stands before a word, for a value and for a rest. No text that is kept has these bytes in it.
 const WORD: u8 = b'/';
@@ -73,7 +73,7 @@ fn spread(tag: u32) -> u64 {
 /// The text of a segment; with `fold` none also where it is a code.
 #[inline]
 fn text<'a>(segment: &Segment<'a>, fold: bool) -> &'a [u8] {
-    if fold && segment.kind != Kind::Word { &[] } else { segment.text.as_bytes() }
+    if fold && segment.kind.is_code() { &[] } else { segment.text.as_bytes() }
 }
 
 #[inline]
@@ -122,7 +122,7 @@ impl Tree {
             of_path.fold(0_u64, |bits, (place, _)| bits | 1 << (place & 63))
         };
         let values = places(|s| s.text.is_empty());
-        let codes = places(|s| s.kind != Kind::Word && !s.text.is_empty());
+        let codes = places(|s| s.kind.is_code() && !s.text.is_empty());
         // Mostly codes are folded soon, and all together.
         if codes != 0
             && path.len() <= 64

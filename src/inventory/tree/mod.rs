@@ -41,6 +41,16 @@ pub(super) enum Token {
     Rest,
 }
 
+impl Token {
+    /// Among which children it is counted that may be too many: words, or codes.
+    fn counts_as_word(&self) -> Option<bool> {
+        match self {
+            Self::Word(_, Kind::Name) | Self::Value | Self::Rest => None,
+            Self::Word(_, kind) => Some(*kind == Kind::Word),
+        }
+    }
+}
+
 /// Which children of a node were folded for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Closed {
@@ -61,7 +71,7 @@ pub(super) struct Node {
     previous: NodeId,
     /// Head of the list of endpoints at this node.
     pub(super) endpoints: EndpointId,
-    /// Proven children of kind [`Kind::Word`], and of other kinds that keep their text.
+    /// Proven children of kind [`Kind::Word`], and of other kinds that keep their text; names of a protocol are in neither.
     words: u32,
     codes: u32,
     /// Did any exchange at or below it succeed?
@@ -328,10 +338,13 @@ impl Tree {
             entry.remove();
         }
         let node = &self.nodes[id as usize];
-        let (parent, word, proven) = (node.parent, matches!(node.token, Token::Word(_, Kind::Word)), node.proven);
+        let (parent, proven) = (node.parent, node.proven);
+        let word = node.token.counts_as_word();
         let (next, previous) = (node.next, node.previous);
         let p = &mut self.nodes[parent as usize];
-        *if word { &mut p.words } else { &mut p.codes } -= u32::from(proven);
+        if let Some(word) = word {
+            *if word { &mut p.words } else { &mut p.codes } -= u32::from(proven);
+        }
         if previous == NONE {
             p.first_word = next;
         } else {
@@ -347,10 +360,7 @@ impl Tree {
         while id != NONE && !self.nodes[id as usize].proven {
             let node = &mut self.nodes[id as usize];
             node.proven = true;
-            let word = match node.token {
-                Token::Word(_, kind) => Some(kind == Kind::Word),
-                _ => None,
-            };
+            let word = node.token.counts_as_word();
             id = node.parent;
             if let (Some(word), Some(parent)) = (word, self.nodes.get_mut(id as usize)) {
                 *if word { &mut parent.words } else { &mut parent.codes } += 1;
