@@ -1,8 +1,10 @@
 //! A document, read: its operations and what each of them names.
 //!
 //! Takes nothing by itself; the walker makes it. Holds path templates, servers, statuses, names of query parameters and
-//! media types; never examples, descriptions or schemas.
+//! media types; never examples or descriptions, and of
+//! schemas the fields of gRPC messages alone.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::server::ServerRule;
@@ -19,6 +21,10 @@ pub enum Version {
     OpenApi31,
     /// OpenAPI 3.2.
     OpenApi32,
+    /// A `.proto` file.
+    Proto,
+    /// A descriptor set, as `protoc -o` makes it.
+    DescriptorSet,
 }
 
 impl fmt::Display for Version {
@@ -28,6 +34,8 @@ impl fmt::Display for Version {
             Self::OpenApi30 => "OpenAPI 3.0",
             Self::OpenApi31 => "OpenAPI 3.1",
             Self::OpenApi32 => "OpenAPI 3.2",
+            Self::Proto => ".proto",
+            Self::DescriptorSet => "descriptor set",
         })
     }
 }
@@ -45,6 +53,34 @@ pub struct Contract {
     pub format: Version,
     /// Operations, in document order.
     pub operations: Vec<Operation>,
+    /// Fields of gRPC messages by the message's full name, in the order of their numbers.
+    pub messages: BTreeMap<String, Vec<MessageField>>,
+}
+
+/// What a gRPC method takes and gives; the messages by their full names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rpc {
+    /// The client's messages.
+    pub request: String,
+    /// The server's messages.
+    pub response: String,
+    /// The client may send many.
+    pub client_streams: bool,
+    /// The server may send many.
+    pub server_streams: bool,
+}
+
+/// A field of a gRPC message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageField {
+    /// Its number on the wire.
+    pub number: u32,
+    /// Its name.
+    pub name: String,
+    /// A scalar type's name, a full name of a message or enum, or `map<key, value>`.
+    pub kind: String,
+    /// It may stand many times.
+    pub repeated: bool,
 }
 
 /// One operation: a method on a path.
@@ -71,6 +107,8 @@ pub struct Operation {
     pub request_types: Vec<String>,
     /// Where it stands: `petstore.yaml#/paths/~1pets/get`.
     pub pointer: String,
+    /// What a gRPC method takes and gives; `None` for all other operations.
+    pub rpc: Option<Rpc>,
 }
 
 /// What tells an operation from others of the same path and method.

@@ -109,10 +109,9 @@ impl<'l> Documents<'l> {
         Self { loader, folder, options, files: Vec::new(), index: BTreeMap::new(), bytes: 0, warnings: Vec::new() }
     }
 
-    /// Loads the main document.
-    pub fn add_main(&mut self, path: &str) -> Result<(), SpecError> {
-        let bytes = self.loader.read(path).map_err(|reason| SpecError::Unreadable { file: path.to_owned(), reason })?;
-        self.keep(path, &bytes)
+    /// Takes the main document, whose bytes are at hand.
+    pub fn add_main(&mut self, path: &str, bytes: &[u8]) -> Result<(), SpecError> {
+        self.keep(path, bytes)
     }
 
     /// Loads another one; a failure is remembered.
@@ -257,7 +256,7 @@ pub fn folder(path: &str) -> &str {
 }
 
 /// Is a normalised path inside of a normalised folder?
-fn inside(folder: &str, path: &str) -> bool {
+pub fn inside(folder: &str, path: &str) -> bool {
     match folder {
         "" => !path.starts_with('/') && path != ".." && !path.starts_with("../"),
         folder => path.starts_with(folder) && !path[folder.len()..].starts_with("../"),

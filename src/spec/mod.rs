@@ -1,6 +1,7 @@
 //! Floor 7: what documents say.
 //!
-//! Takes OpenAPI 3.0, 3.1, 3.2 and Swagger 2.0 documents (YAML or JSON) through a [`Loader`], gives a [`Contract`]: the
+//! Takes OpenAPI 3.0, 3.1, 3.2 and Swagger 2.0 documents (YAML or JSON), `.proto` files and descriptor sets through a [`Loader`],
+//! gives a [`Contract`]: the
 //! operations with their path templates, servers and what they name. Sloppy documents are read as far as they make
 //! sense, and each repair is a [`Warning`] with its place. Never touches a file or the network by itself, never follows
 //! a `$ref` to the network, and leaves the folder of the document only where [`Options::outside_folder`] allows it.
@@ -10,13 +11,16 @@ mod dialect;
 mod documents;
 mod error;
 mod path;
+mod proto;
 mod server;
 mod text;
 mod walk;
 
 pub(crate) use documents::percent_decode;
 
-pub use contract::{Contract, Operation, QueryParameter, Response, StatusKey, Variant, Version, structure};
+pub use contract::{
+    Contract, MessageField, Operation, QueryParameter, Response, Rpc, StatusKey, Variant, Version, structure,
+};
 pub use error::{SpecError, Warning};
 pub use server::{HostRule, ServerRule, ServicePattern};
 
@@ -54,8 +58,13 @@ pub struct Options {
 pub fn load(loader: &dyn Loader, path: &str, options: &Options) -> Result<(Contract, Vec<Warning>), SpecError> {
     let limits = &options.limits;
     let path = normalise(path);
+    let unreadable = |reason| SpecError::Unreadable { file: path.clone(), reason };
+    let bytes = loader.read(&path).map_err(unreadable)?;
+    if proto::is_proto(&path, &bytes) {
+        return proto::load(loader, &path, &bytes, options);
+    }
     let mut documents = Documents::new(loader, folder(&path).to_owned(), options);
-    documents.add_main(&path)?;
+    documents.add_main(&path, &bytes)?;
     let main = documents.main();
     let (version, remark) = dialect::identify(&main.path, &main.text.value, &main.text.text)?;
     remark.into_iter().for_each(|remark| documents.warn(remark));

@@ -133,6 +133,7 @@ impl<'d> Walk<'d> {
             source,
             format: self.version,
             operations: Vec::new(),
+            messages: BTreeMap::new(),
         };
         self.credentials = self.credentials(&top);
         let bases = self.top_bases(&top);
@@ -355,6 +356,7 @@ impl<'d> Walk<'d> {
             any_query: parameters.any_query,
             method,
             pointer,
+            rpc: None,
         }
     }
 
