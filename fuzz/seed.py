@@ -120,6 +120,27 @@ def main():
     seed("http1", "lenient", pieces((0, b"GET /x HTTP/1.1\nHost : a\r\n folded: y\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
                                     (1, b"HTTP/1.0 200\r\n\r\nuntil close")))
 
+    # websocket: choices (0 any bytes, with deflate), cuts, then the frames.
+    raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+    said = b'{"price": 12, "name": "a name"}' * 3
+    coded = raw.compress(said) + raw.flush(zlib.Z_SYNC_FLUSH)
+    words = b"\x81\x07{\"a\":1}" + b"\x01\x82\1\2\3\4hi" + b"\x89\0" + b"\x80\x01c"
+    words += bytes([0xC1, len(coded) - 4]) + coded[:-4] + b"\x88\2\3\xe8"
+    seed("websocket", "frames", b"\0\2\3\x09" + words)
+    seed("websocket", "plain", b"\2\0" + words[:20])
+    seed("websocket", "made", b"\1\1\5" + b"\0\1\5hello\3abc" + b"\x0f\2\0\0\1\x2c" + b"x" * 300)
+
+    proto = b'syntax = "proto3";\npackage a.b;\nimport "types.proto";\n'
+    proto += b"service S { rpc M (A) returns (stream B); rpc N (.a.b.A) returns (A) { option deprecated = true; } }\n"
+    proto += b"message A { string id = 1; map<string, B> seen = 2; oneof x { int64 y = 3; bytes z = 4; } }\n"
+    types = b'syntax = "proto3"; package a.b; message B { repeated A as = 1; enum E { NONE = 0; } E e = 2; }'
+    seed("spec", "proto", proto + b"\n%%\n" + types)
+    method = b"\x0a\1M\x12\4.a.A\x1a\4.a.A"
+    service = b"\x0a\1S\x12" + bytes([len(method)]) + method
+    message = b"\x0a\1A\x12\x0a\x0a\2id\x18\1\x20\1\x28\x09"
+    file = b"\x0a\7a.proto\x12\1a\x22" + bytes([len(message)]) + message + b"\x32" + bytes([len(service)]) + service
+    seed("spec", "descriptor-set", b"\x0a" + bytes([len(file)]) + file)
+
     text = json.dumps({"orders": [{"id": n, "total": n * 3} for n in range(20)]}).encode()
     raw = zlib.compressobj(9, zlib.DEFLATED, -15)
     seed("body", "gzip", b"\0\7" + gzip.compress(text, mtime=0))

@@ -1,4 +1,4 @@
-//! Readers of OpenAPI and Swagger documents. Laws: a document gives the same contract each time, whatever is wrong with it;
+//! Readers of OpenAPI and Swagger documents, `.proto` files (what begins with `syntax`) and descriptor sets. Laws: a document gives the same contract each time, whatever is wrong with it;
 //! each warning and error can be shown; routes begin where the document says and hold no empty literal.
 #![no_main]
 
@@ -13,7 +13,7 @@ struct Two<'a>(&'a [u8], &'a [u8]);
 
 impl Loader for Two<'_> {
     fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        Ok(if path == "main.yaml" { self.0 } else { self.1 }.to_vec())
+        Ok(if path.starts_with("main.") { self.0 } else { self.1 }.to_vec())
     }
 }
 
@@ -21,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
     let at = data.windows(4).position(|w| w == b"\n%%\n");
     let loader = at.map_or(Two(data, b""), |at| Two(&data[..at], &data[at + 4..]));
     let options = Options::default();
-    match (load(&loader, "main.yaml", &options), load(&loader, "main.yaml", &options)) {
+    let main = if data.starts_with(b"syntax") { "main.proto" } else { "main.yaml" };
+    match (load(&loader, main, &options), load(&loader, main, &options)) {
         (Ok((contract, warnings)), Ok((again, _))) => {
             for warning in &warnings {
                 assert!(!warning.to_string().is_empty());

@@ -194,7 +194,7 @@ pub(crate) struct Tls {
 /// The documents to hold an inventory against, and what to make of the findings.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Against {
-    /// API document (OpenAPI 3.0 to 3.2 or Swagger 2.0, YAML or JSON); may be repeated [default: those that the
+    /// API document (OpenAPI 3.0 to 3.2 or Swagger 2.0, YAML or JSON; .proto or descriptor set); may be repeated [default: those that the
     /// configuration names]
     #[arg(long, value_name = "FILE")]
     pub(crate) spec: Vec<PathBuf>,

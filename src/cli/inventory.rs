@@ -45,7 +45,7 @@ fn export(args: &Export) -> Result<(), Failure> {
 }
 
 fn one(args: &Show, screen: &Screen) -> Result<(), Failure> {
-    let view = kept::view(&args.kept)?;
+    let (view, contracts) = kept::shown(&args.kept)?;
     let which = args.which.join(" ");
     if let Some(service) = view.services.iter().find(|s| s.id == which || s.origin() == which) {
         if args.json {
@@ -72,7 +72,9 @@ fn one(args: &Show, screen: &Screen) -> Result<(), Failure> {
             many => output::json(&many.iter().map(|(_, e)| e).collect::<Vec<_>>()),
         };
     }
-    let texts: Vec<_> = found.iter().map(|(service, endpoint)| show::endpoint(service, endpoint, screen)).collect();
+    let text =
+        |service, endpoint| show::endpoint(service, endpoint, screen) + &show::schema(&contracts, endpoint, screen);
+    let texts: Vec<_> = found.iter().map(|(service, endpoint)| text(service, endpoint)).collect();
     output::print(&texts.join("\n"))
 }
 

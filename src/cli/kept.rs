@@ -14,6 +14,7 @@ use crate::config;
 use crate::inventory::store::{Freshness, ReadOnly, Recovery, Restored, Store, StoreError, restore};
 use crate::inventory::{Inventory, View};
 use crate::observe::Key;
+use crate::spec::Contract;
 
 /// Changes in one commit, so that no batch grows without bound.
 const BATCH: usize = 4096;
@@ -63,10 +64,16 @@ pub(crate) fn inventory(args: &args::Kept) -> Result<Kept, Failure> {
 
 /// Reads what is kept, as it is shown: the documents of the configuration name its paths, as they do for `diff`.
 pub(crate) fn view(args: &args::Kept) -> Result<View, Failure> {
+    shown(args).map(|(view, _)| view)
+}
+
+/// The same, and those documents.
+pub(crate) fn shown(args: &args::Kept) -> Result<(View, Vec<Contract>), Failure> {
     let mut kept = inventory(args)?;
     let contracts = documents::configured(&kept.specs);
     let (ledger, oddities) = (kept.ledger, kept.oddities);
-    Ok(documents::settle(&mut kept.inventory, &contracts, |i| i.view(&ledger, &oddities)))
+    let view = documents::settle(&mut kept.inventory, &contracts, |i| i.view(&ledger, &oddities));
+    Ok((view, contracts))
 }
 
 fn restored(

@@ -8,9 +8,9 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use crate::base::FlowKey;
-use crate::exchange::{BodyWish, Grpc, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
-use crate::proto::websocket::Tally;
+use crate::base::{FlowKey, Timestamp};
+use crate::exchange::{BodyWish, Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -105,13 +105,29 @@ impl<O: Observer> Observer for Valve<O> {
         }
     }
 
-    fn awaits_messages(&self) -> bool {
-        self.inner.awaits_messages()
+    fn messages(&mut self, request: &mut Self::Request) -> Messages<Self::Request> {
+        match request.as_mut().map(|request| self.inner.messages(request)) {
+            Some(Messages::Apart(request)) => Messages::Apart(Some(request)),
+            Some(Messages::Together) => Messages::Together,
+            Some(Messages::Untold) | None => Messages::Untold,
+        }
     }
 
-    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2]) {
+    fn message(&mut self, request: &mut Self::Request, server: bool, piece: Piece<'_>) {
         if let Some(request) = request {
-            self.inner.websocket(request, tally);
+            self.inner.message(request, server, piece);
+        }
+    }
+
+    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2], ts: Timestamp) {
+        if let Some(request) = request {
+            self.inner.websocket(request, tally, ts);
+        }
+    }
+
+    fn parted(&mut self, request: Self::Request) {
+        if let Some(request) = request {
+            self.inner.parted(request);
         }
     }
 

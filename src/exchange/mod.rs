@@ -29,7 +29,9 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use observer::{BodyWish, Grpc, Observer, Outcome, Partial, Sides, TlsSession, TlsStage, Unread, Unreadable};
+pub use observer::{
+    BodyWish, Grpc, Messages, Observer, Outcome, Partial, Sides, TlsSession, TlsStage, Unread, Unreadable,
+};
 pub use pairing::Pairing;
 pub use quic::{Quic, QuicFlow};
 pub use talk::Talk;

@@ -5,7 +5,7 @@ use super::turns::Turns;
 use crate::base::{Address, Timestamp};
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::session::Facts;
-use crate::proto::websocket::Tally;
+use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
 
@@ -181,6 +181,17 @@ pub struct Grpc {
     pub unsure: bool,
 }
 
+/// How the messages behind a WebSocket handshake are told.
+#[derive(Debug)]
+pub enum Messages<R> {
+    /// Not at all. The handshake's exchange ends with its response.
+    Untold,
+    /// Before the end of the handshake's exchange, which is then that of the connection.
+    Together,
+    /// Of this request of their own, while the connection lasts. The handshake's exchange ends with its response.
+    Apart(R),
+}
+
 /// Which of a message's body bytes the observer wants to see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyWish {
@@ -218,16 +229,26 @@ pub trait Observer {
         let _ = (request, call);
     }
 
-    /// Would the observer rather hear of a WebSocket handshake when the connection is over, together with its messages?
-    /// Else the handshake's exchange ends with its response, and the messages are not told.
-    fn awaits_messages(&self) -> bool {
-        false
+    /// WebSocket was granted: what becomes of the messages behind this handshake?
+    fn messages(&mut self, request: &mut Self::Request) -> Messages<Self::Request> {
+        let _ = request;
+        Messages::Untold
     }
 
-    /// What the client and the server said behind a WebSocket handshake; given right before the end of its exchange, if
-    /// the observer waits for it.
-    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2]) {
-        let _ = (request, tally);
+    /// A piece of a text message of the client or of the server.
+    fn message(&mut self, request: &mut Self::Request, server: bool, piece: Piece<'_>) {
+        let _ = (request, server, piece);
+    }
+
+    /// What the client and the server said since this was last told: at the end, and where messages are told apart now
+    /// and then before. `ts` is when the last of it came.
+    fn websocket(&mut self, request: &mut Self::Request, tally: &[Tally; 2], ts: Timestamp) {
+        let _ = (request, tally, ts);
+    }
+
+    /// The connection of messages that were told apart is over. Takes the place of [`Observer::finish`].
+    fn parted(&mut self, request: Self::Request) {
+        let _ = request;
     }
 
     /// Does the observer want the body of this request (`response` false) or of its response (`response` true)?

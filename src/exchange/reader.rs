@@ -131,7 +131,7 @@ impl<O: Observer> Pairing<O> {
         }
         match t.kind {
             Kind::Http2 => self.http2(c, t, side, chunk),
-            Kind::WebSocket => self.websocket(t, side, rest),
+            Kind::WebSocket => self.websocket(t, side, rest, chunk.ts),
             Kind::Tls => self.tls(c, t, side, chunk),
             _ => {
                 if chunk.offset == 0 && t.other == Bucket::OtherTcp {
@@ -408,7 +408,7 @@ impl<O: Observer> Pairing<O> {
                             t.half(side).unsure = at.latest == UNKNOWN;
                         }
                         Some(After::Switched) => self.leave_http(c, t, side, Kind::Other),
-                        Some(After::WebSocket { deflate }) => self.leave_http_for_websocket(c, t, side, deflate),
+                        Some(After::WebSocket { deflate }) => self.leave_http_for_websocket(c, t, side, deflate, at.ts),
                         Some(After::Http2) => self.leave_http_for_http2(c, t, side),
                         Some(After::Tunnel) => {
                             let kind = if t.nested { Kind::Other } else { Kind::Probing };
@@ -457,15 +457,15 @@ impl<O: Observer> Pairing<O> {
 
     /// A 101 that grants WebSocket.
     #[cold]
-    fn leave_http_for_websocket(&mut self, c: &Connection, t: &mut Talk, server: Side, deflate: bool) {
-        let mut exchange = None;
+    fn leave_http_for_websocket(&mut self, c: &Connection, t: &mut Talk, server: Side, deflate: bool, ts: Timestamp) {
         let number = t.half(server).current;
-        if self.observer.awaits_messages() && number != NOBODY && t.half(server.peer()).current != number {
+        let exchange = (number != NOBODY && t.half(server.peer()).current != number).then_some(number);
+        let websocket = self.new_websocket(c, deflate, exchange, ts);
+        if websocket.keeps_exchange() {
             t.half(server).current = NOBODY;
-            exchange = Some(number);
         }
         self.leave_http(c, t, server, Kind::WebSocket);
-        self.begins_websocket(t, deflate, exchange);
+        self.begins_websocket(t, websocket);
     }
 
     /// A 101 that grants HTTP/2: the exchange goes on there.

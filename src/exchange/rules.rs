@@ -55,6 +55,23 @@ fn names_protocol(fields: Fields<'_>, name: &[u8]) -> bool {
         .any(|p| p.trim_ascii().eq_ignore_ascii_case(name))
 }
 
+/// How an exchange ended, as far as it has come.
+#[inline]
+fn outcome<R>(exchange: &Exchange<R>) -> Outcome {
+    let latency = match (exchange.asked, exchange.answered_at) {
+        (Some(asked), Some(answered)) => answered.0.checked_sub(asked.0),
+        _ => None,
+    };
+    Outcome {
+        started: exchange.started,
+        latency,
+        request_body: exchange.request_body,
+        response_body: exchange.response_body,
+        partial: exchange.partial,
+        interim: exchange.interim,
+    }
+}
+
 /// What was found in a call that is over.
 #[cold]
 fn grpc_call(call: &Call, partial: Partial, oddities: &mut Oddities) -> Grpc {
@@ -579,22 +596,25 @@ impl<O: Observer> Pairing<O> {
             let call = grpc_call(&call, exchange.partial, &mut self.oddities);
             self.observer.grpc(request, &call);
         }
-        let latency = match (exchange.asked, exchange.answered_at) {
-            (Some(asked), Some(answered)) => answered.0.checked_sub(asked.0),
-            _ => None,
-        };
-        let outcome = Outcome {
-            started: exchange.started,
-            latency,
-            request_body: exchange.request_body,
-            response_body: exchange.response_body,
-            partial: exchange.partial,
-            interim: exchange.interim,
-        };
+        let outcome = outcome(exchange);
         if let Some(request) = exchange.request.take() {
-            self.observer.finish(c, request, &outcome);
+            if exchange.apart {
+                self.observer.parted(request);
+            } else {
+                self.observer.finish(c, request, &outcome);
+            }
         }
         self.table.remove(number);
+    }
+
+    /// The handshake's exchange is over; its messages are told of a request of their own from here on.
+    pub(super) fn part(&mut self, c: &Connection, number: u32, request: O::Request) {
+        let exchange = self.table.get_mut(number);
+        let outcome = outcome(exchange);
+        exchange.apart = true;
+        if let Some(handshake) = exchange.request.replace(request) {
+            self.observer.finish(c, handshake, &outcome);
+        }
     }
 
     #[cold]

@@ -59,6 +59,8 @@ pub(super) struct Exchange<R> {
     pub request_body: u64,
     /// Body bytes.
     pub response_body: u64,
+    /// Its request stands for messages behind a handshake that is over.
+    pub apart: bool,
     /// It is a gRPC call: what was found of it.
     pub grpc: Option<Box<Call>>,
 }
@@ -87,6 +89,7 @@ impl<R> Exchange<R> {
             answered_at: None,
             request_body: 0,
             response_body: 0,
+            apart: false,
             grpc: None,
         }
     }
@@ -117,7 +120,7 @@ impl<R> Table<R> {
 
     /// When the oldest of them began. Looks at all places.
     pub(super) fn oldest(&self) -> Option<Timestamp> {
-        self.places.iter().filter(|p| p.request.is_some()).map(|p| p.started).min()
+        self.places.iter().filter(|p| p.request.is_some() && !p.apart).map(|p| p.started).min()
     }
 
     pub(super) fn insert(&mut self, exchange: Exchange<R>) -> u32 {

@@ -1,14 +1,15 @@
 //! The hard cases, as chunks and gaps: a double of the stream floor feeds the pairing, a recorder shows what came out.
 
 use super::pairing::TAP_REORDERS;
-use super::{BodyWish, Grpc, Observer, Outcome, Pairing, Sides};
+use super::{BodyWish, Grpc, Messages, Observer, Outcome, Pairing, Sides};
 use crate::base::{Address, Bucket, FlowKey, Limits, Missing, Oddity, Side, Timestamp};
-use crate::proto::websocket::Tally;
+use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 mod grpc;
 mod proxied;
+pub(super) mod websocket;
 
 /// An exchange as it came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,6 +37,19 @@ pub(super) struct Recorder {
     /// Who asked, request by request.
     pub callers: Vec<String>,
     pub look: bool,
+    /// Messages of WebSocket apart from their handshakes.
+    pub apart: bool,
+}
+
+fn add(a: &Tally, b: &Tally) -> Tally {
+    Tally {
+        messages: a.messages + b.messages,
+        bytes: a.bytes + b.bytes,
+        text: a.text + b.text,
+        json: a.json + b.json,
+        compressed: a.compressed + b.compressed,
+        close: b.close.or(a.close),
+    }
 }
 
 impl Observer for Recorder {
@@ -54,12 +68,33 @@ impl Observer for Recorder {
         request.grpc = Some(*call);
     }
 
-    fn awaits_messages(&self) -> bool {
-        self.look
+    fn messages(&mut self, request: &mut Seen) -> Messages<Seen> {
+        match (self.look, self.apart) {
+            (false, _) => Messages::Untold,
+            (true, false) => Messages::Together,
+            (true, true) => {
+                Messages::Apart(Seen { request: format!("said on {}", request.request), ..Seen::default() })
+            }
+        }
     }
 
-    fn websocket(&mut self, request: &mut Seen, tally: &[Tally; 2]) {
-        request.websocket = Some(*tally);
+    fn message(&mut self, request: &mut Seen, server: bool, piece: Piece<'_>) {
+        let text = &mut request.shown[usize::from(server)];
+        match piece {
+            Piece::Text(bytes) => text.extend_from_slice(bytes),
+            Piece::End => text.push(b'|'),
+        }
+    }
+
+    fn websocket(&mut self, request: &mut Seen, tally: &[Tally; 2], _: Timestamp) {
+        request.websocket = Some(match request.websocket {
+            None => *tally,
+            Some(before) => [add(&before[0], &tally[0]), add(&before[1], &tally[1])],
+        });
+    }
+
+    fn parted(&mut self, request: Seen) {
+        self.seen.push(request);
     }
 
     fn hidden(&mut self, connection: &Connection, sides: Sides, head: &RequestHead<'_>) -> Seen {

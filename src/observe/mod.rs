@@ -16,6 +16,7 @@ mod logged;
 mod observation;
 mod record;
 pub mod shape;
+mod skeleton;
 mod target;
 mod watch;
 

@@ -9,13 +9,17 @@
 //! the capture gives no observation either, since nobody knows what was asked; floor 4 counts it as `request_missing`.
 //! Such a response, a request with a hidden head, TLS and QUIC, and what could not be read give [`Glimpse`]s.
 
+use std::collections::BTreeMap;
+
 use super::caller::TrustedProxies;
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
+use super::skeleton::Skeleton;
 use super::target::{self, Parts};
-use super::{Blindness, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
-use crate::base::Address;
-use crate::exchange::{Grpc, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use super::{Blindness, Field, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
+use crate::base::{Address, Timestamp};
+use crate::exchange::{Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{RequestHead, ResponseHead, grpc};
 use crate::stream::Connection;
 
@@ -53,8 +57,53 @@ const NOTHING: u32 = u32::MAX;
 /// The number is that of a message that does not say what was asked.
 const BLIND: u32 = 1 << 31;
 
+/// Messages of one side whose fields are looked at one by one; of those behind, one in [`SAMPLE`] is.
+const ALL_OF: u64 = 256;
+const SAMPLE: u64 = 16;
+/// Fields of a connection that wait to be told.
+const FIELDS: usize = 128;
+
+/// What is said behind a WebSocket handshake. Of pairs the first is the client's.
+#[derive(Clone, Debug)]
+struct Words {
+    skeletons: [Skeleton; 2],
+    /// Text messages that are over.
+    count: [u64; 2],
+    /// Messages by side, place and form of a field, since they were last told.
+    fields: BTreeMap<(bool, String, Kind), u64>,
+}
+
+impl Words {
+    fn new() -> Self {
+        Self { skeletons: [Skeleton::new(), Skeleton::new()], count: [0; 2], fields: BTreeMap::new() }
+    }
+
+    fn hear(&mut self, server: bool, piece: Piece<'_>) {
+        let side = usize::from(server);
+        let number = self.count[side];
+        let looks = number < ALL_OF || number.is_multiple_of(SAMPLE);
+        match piece {
+            Piece::Text(bytes) if looks => self.skeletons[side].push(bytes),
+            Piece::Text(_) => {}
+            Piece::End => {
+                self.count[side] += 1;
+                let fields = &mut self.fields;
+                self.skeletons[side].end(|path, kind| {
+                    let key = (server, path.to_owned(), kind);
+                    let room = fields.len() < FIELDS;
+                    if let Some(count) = fields.get_mut(&key) {
+                        *count += 1;
+                    } else if room {
+                        fields.insert(key, 1);
+                    }
+                });
+            }
+        }
+    }
+}
+
 /// What is known of a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Slot {
     text: String,
     segments: Vec<SegmentSpan>,
@@ -70,6 +119,8 @@ struct Slot {
     grpc_status: Option<u16>,
     /// Messages and bytes of both sides.
     said: Option<[[u64; 2]; 2]>,
+    /// Its handshake was observed; it stands for what is said since.
+    words: Option<Box<Words>>,
     trailing_slash: bool,
 }
 
@@ -187,6 +238,7 @@ impl Slot {
             status: None,
             grpc_status: None,
             said: None,
+            words: None,
             trailing_slash: false,
         }
     }
@@ -242,6 +294,47 @@ impl Slot {
                 self.segments.push(SegmentSpan { hash: 0, kind: Kind::Name, text });
             }
         }
+    }
+
+    /// Tells what was said since.
+    #[cold]
+    fn tell(&mut self, tally: &[Tally; 2], ts: Timestamp, sink: &mut impl Sink) {
+        let Some(words) = &mut self.words else { return };
+        let told = std::mem::take(&mut words.fields);
+        let fields: Vec<_> = told
+            .iter()
+            .map(|((server, path, kind), messages)| Field { server: *server, path, kind: *kind, messages: *messages })
+            .collect();
+        let said = Said {
+            messages: [tally[0].messages, tally[1].messages],
+            bytes: [tally[0].bytes, tally[1].bytes],
+            fields: &fields,
+            since: true,
+        };
+        if said.messages == [0; 2] && fields.is_empty() {
+            return;
+        }
+        lend(&self.text, &self.segments, &self.parameters, |path, _| {
+            sink.observation(&Observation {
+                ts,
+                service: ServiceKey { scheme: self.scheme, host: self.host.of(&self.text), port: self.server.port },
+                server: self.server.ip(),
+                caller: self.caller,
+                method: self.method.of(&self.text),
+                path,
+                trailing_slash: self.trailing_slash,
+                query: &[],
+                status: self.status,
+                grpc_status: None,
+                request_type: "",
+                response_type: "",
+                request_size: 0,
+                response_size: 0,
+                latency: None,
+                partial: true,
+                said: Some(said),
+            });
+        });
     }
 
     #[inline]
@@ -308,6 +401,35 @@ impl<S: Sink> Observer for Watch<S> {
             self.free.push(request.0);
         } else {
             self.finish_blind(request.0, outcome);
+        }
+    }
+
+    fn messages(&mut self, request: &mut Ticket) -> Messages<Ticket> {
+        let Some(slot) = self.slots.get(request.0 as usize) else { return Messages::Untold };
+        let apart = Slot { words: Some(Box::new(Words::new())), ..slot.clone() };
+        let index = self.take_slot();
+        if let Some(slot) = self.slots.get_mut(index as usize) {
+            *slot = apart;
+        }
+        Messages::Apart(Ticket(index))
+    }
+
+    fn message(&mut self, request: &mut Ticket, server: bool, piece: Piece<'_>) {
+        if let Some(words) = self.slots.get_mut(request.0 as usize).and_then(|slot| slot.words.as_mut()) {
+            words.hear(server, piece);
+        }
+    }
+
+    fn websocket(&mut self, request: &mut Ticket, tally: &[Tally; 2], ts: Timestamp) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
+            slot.tell(tally, ts, &mut self.sink);
+        }
+    }
+
+    fn parted(&mut self, request: Ticket) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
+            slot.words = None;
+            self.free.push(request.0);
         }
     }
 
@@ -396,7 +518,7 @@ fn unusual_type(value: &[u8], text: &mut String) -> Span {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{FlowKey, Timestamp};
+    use crate::base::FlowKey;
     use crate::exchange::Partial;
     use crate::observe::Batch;
     use crate::proto::{Fields, Version};

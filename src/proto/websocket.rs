@@ -3,7 +3,7 @@
 //! Takes the bytes of one direction behind the handshake, gives how many messages there were, how large, of which kind,
 //! and whether they look like JSON. Payloads are counted down; only the beginning of a text message is looked at. A
 //! compressed message is undone as far as the bounds allow, since the next one may refer to it; what is undone is not
-//! kept. Never searches for a frame behind a hole: nothing there proves where one begins.
+//! kept: the text goes to whoever asks, piece by piece. Never searches for a frame behind a hole: nothing there proves where one begins.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -27,6 +27,29 @@ pub struct Tally {
     pub compressed: u64,
     /// Status code of a Close frame (7.4).
     pub close: Option<u16>,
+}
+
+impl Tally {
+    /// What has come since `before`, an earlier state of the same tally.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            messages: self.messages - before.messages.min(self.messages),
+            bytes: self.bytes - before.bytes.min(self.bytes),
+            text: self.text - before.text.min(self.text),
+            json: self.json - before.json.min(self.json),
+            compressed: self.compressed - before.compressed.min(self.compressed),
+            close: self.close,
+        }
+    }
+}
+
+/// A piece of a text message, unmasked and decompressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Bytes of it.
+    Text(&'a [u8]),
+    /// It is over. Of one that could not be decompressed, bytes are missing.
+    End,
 }
 
 /// How far one direction has come.
@@ -93,7 +116,7 @@ impl Reader {
     }
 
     /// The next bytes. Gives how many of them were read; less than all means that they are no frames.
-    pub fn push(&mut self, bytes: &[u8]) -> usize {
+    pub fn push(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Piece<'_>)) -> usize {
         let mut done = 0;
         while done < bytes.len() {
             match self.state {
@@ -106,17 +129,17 @@ impl Reader {
                     self.have += 1;
                     done += 1;
                     if self.have as usize >= 2 && self.have as usize == self.header_size() {
-                        self.begins_frame();
+                        self.begins_frame(tell);
                     }
                 }
                 State::Payload => {
                     let n = self.left.min((bytes.len() - done) as u64) as usize;
-                    self.payload(&bytes[done..done + n]);
+                    self.payload(&bytes[done..done + n], tell);
                     self.left -= n as u64;
                     self.at += n as u64;
                     done += n;
                     if self.left == 0 {
-                        self.frame_ends();
+                        self.frame_ends(tell);
                     }
                 }
             }
@@ -137,7 +160,7 @@ impl Reader {
         2 + length + if self.is_masked() { 4 } else { 0 }
     }
 
-    fn begins_frame(&mut self) {
+    fn begins_frame(&mut self, tell: &mut dyn FnMut(Piece<'_>)) {
         let [first, second, a, b, c, d, e, f, g, h, ..] = self.header;
         (self.have, self.at) = (0, 0);
         self.left = match second & 0x7f {
@@ -168,11 +191,11 @@ impl Reader {
         }
         self.state = State::Payload;
         if self.left == 0 {
-            self.frame_ends();
+            self.frame_ends(tell);
         }
     }
 
-    fn payload(&mut self, bytes: &[u8]) {
+    fn payload(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Piece<'_>)) {
         let opcode = self.header[0] & 0x0f;
         let mask: [u8; 4] = if self.is_masked() {
             let at = self.header_size() - 4;
@@ -194,26 +217,37 @@ impl Reader {
             return;
         }
         match self.message {
-            Some((_, true)) if self.inflate.is_some() => {
+            Some((text, compressed)) if text && !compressed || compressed && self.inflate.is_some() => {
                 let mut piece = [0; 1024];
                 for (n, chunk) in bytes.chunks(piece.len()).enumerate() {
                     let begin = n * piece.len();
                     for (m, byte) in chunk.iter().enumerate() {
                         piece[m] = clear(begin + m, *byte);
                     }
-                    self.undo(&piece[..chunk.len()]);
+                    let piece = &piece[..chunk.len()];
+                    if compressed {
+                        self.undo(piece, text, tell);
+                    } else {
+                        self.text(piece, tell);
+                    }
                 }
-            }
-            Some((true, false)) if self.begins.is_none() => {
-                let text = bytes.iter().enumerate().map(|(n, byte)| clear(n, *byte));
-                self.begins = text.into_iter().find(|byte| !byte.is_ascii_whitespace());
             }
             _ => {}
         }
     }
 
+    /// Some text of a message.
+    fn text(&mut self, bytes: &[u8], tell: &mut dyn FnMut(Piece<'_>)) {
+        if self.begins.is_none() {
+            self.begins = bytes.iter().copied().find(|byte| !byte.is_ascii_whitespace());
+        }
+        if !bytes.is_empty() {
+            tell(Piece::Text(bytes));
+        }
+    }
+
     /// Undoes the compression of some bytes, keeping only what the message begins with.
-    fn undo(&mut self, coded: &[u8]) {
+    fn undo(&mut self, coded: &[u8], text: bool, tell: &mut dyn FnMut(Piece<'_>)) {
         let mut rest = coded;
         self.sizes[0] += coded.len() as u64;
         let mut out = [0; 4096];
@@ -223,8 +257,8 @@ impl Reader {
             let (taken, given) = ((inflate.total_in() - taken) as usize, (inflate.total_out() - given) as usize);
             rest = rest.get(taken..).unwrap_or_default();
             self.sizes[1] += given as u64;
-            if self.begins.is_none() {
-                self.begins = out.iter().take(given).copied().find(|byte| !byte.is_ascii_whitespace());
+            if text {
+                self.text(out.get(..given).unwrap_or_default(), tell);
             }
             let bomb = self.sizes[1] > SMALL && self.sizes[1] / RATIO > self.sizes[0];
             if bomb || !matches!(status, Ok(Status::Ok | Status::BufError)) {
@@ -237,7 +271,7 @@ impl Reader {
         }
     }
 
-    fn frame_ends(&mut self) {
+    fn frame_ends(&mut self, tell: &mut dyn FnMut(Piece<'_>)) {
         self.state = State::Header;
         let (fin, opcode) = (self.header[0] & 0x80 != 0, self.header[0] & 0x0f);
         if opcode == 8 && self.at >= 2 {
@@ -249,7 +283,10 @@ impl Reader {
         let Some((text, compressed)) = self.message.take() else { return };
         if compressed {
             // What the sender took off (RFC 7692, 7.2.1).
-            self.undo(&[0, 0, 0xff, 0xff]);
+            self.undo(&[0, 0, 0xff, 0xff], text, tell);
+        }
+        if text {
+            tell(Piece::End);
         }
         self.tally.messages += 1;
         self.tally.text += u64::from(text);
@@ -292,6 +329,17 @@ mod tests {
         out
     }
 
+    /// Text messages as they are told; the last one is not over yet.
+    fn note(told: &mut Vec<Vec<u8>>, piece: Piece<'_>) {
+        if told.is_empty() {
+            told.push(Vec::new());
+        }
+        match (piece, told.last_mut()) {
+            (Piece::Text(bytes), Some(last)) => last.extend_from_slice(bytes),
+            _ => told.push(Vec::new()),
+        }
+    }
+
     fn conversation() -> Vec<u8> {
         let mut compress = Compress::new(Compression::fast(), false);
         let json = br#"  {"price": 12345, "name": "a name that is long enough"}"#;
@@ -313,13 +361,13 @@ mod tests {
     fn messages_are_counted_and_sized() {
         let text = conversation();
         let mut reader = Reader::new(true, true);
-        assert_eq!(reader.push(&text), text.len());
+        assert_eq!(reader.push(&text, &mut |_| {}), text.len());
         let Tally { messages, text, json, compressed, close, bytes } = reader.tally;
         assert_eq!((messages, text, json, compressed, close), (6, 5, 3, 3, Some(1000)));
         assert!(bytes > 70_000);
         // Without decoding only what is in clear is JSON.
         let mut reader = Reader::new(true, false);
-        reader.push(&conversation());
+        reader.push(&conversation(), &mut |_| {});
         assert_eq!((reader.tally.messages, reader.tally.json), (6, 1));
     }
 
@@ -327,9 +375,9 @@ mod tests {
     fn nonsense_ends_it() {
         for bad in [&b"\x83\x00"[..], b"\x80\x00", b"\xc1\x00", b"\x91\x00", b"\x09\x00", b"\x89\x7e\x01\x00"] {
             let mut reader = Reader::new(false, false);
-            reader.push(bad);
+            reader.push(bad, &mut |_| {});
             assert!(reader.is_over(), "{bad:?}");
-            assert_eq!(reader.push(b"more"), 0);
+            assert_eq!(reader.push(b"more", &mut |_| {}), 0);
         }
     }
 
@@ -338,7 +386,7 @@ mod tests {
         let mut compress = Compress::new(Compression::best(), false);
         let bomb = deflated(&mut compress, &vec![b' '; 200 << 20]);
         let mut reader = Reader::new(true, true);
-        reader.push(&frame(0xc1, None, &bomb));
+        reader.push(&frame(0xc1, None, &bomb), &mut |_| {});
         assert!(reader.inflate.is_none() || reader.sizes[1] / RATIO <= reader.sizes[0]);
         assert_eq!(reader.tally.messages, 1);
     }
@@ -348,21 +396,25 @@ mod tests {
         fn segmentation_invariance(mut cuts in proptest::collection::vec(0usize..75_000, 0..40)) {
             let text = conversation();
             let mut whole = Reader::new(true, true);
-            whole.push(&text);
+            let mut told = [Vec::new(), Vec::new()];
+            whole.push(&text, &mut |piece| note(&mut told[0], piece));
             cuts.retain(|c| *c <= text.len());
             cuts.extend([0, text.len()]);
             cuts.sort_unstable();
             let mut pieces = Reader::new(true, true);
             for w in cuts.windows(2) {
-                pieces.push(&text[w[0]..w[1]]);
+                pieces.push(&text[w[0]..w[1]], &mut |piece| note(&mut told[1], piece));
             }
             prop_assert_eq!(pieces.tally, whole.tally);
+            prop_assert_eq!(&told[0], &told[1]);
+            prop_assert_eq!(told[0].len(), 6);
         }
 
         #[test]
         fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300), deflate: bool) {
             let mut reader = Reader::new(deflate, true);
-            prop_assert!(reader.push(&bytes) <= bytes.len());
+            let read = reader.push(&bytes, &mut |_| {});
+            prop_assert!(read <= bytes.len());
         }
     }
 }

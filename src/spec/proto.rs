@@ -12,7 +12,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message as _;
-use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
+use prost_types::{
+    FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto, UninterpretedOption,
+};
 
 use self::names::Names;
 use super::contract::{Contract, Operation, Rpc, Version};
@@ -195,7 +197,6 @@ impl Reading<'_> {
         let (service_name, method_name) = (service.name.as_deref()?, method.name.as_deref()?);
         let full = if package.is_empty() { service_name.to_owned() } else { format!("{package}.{service_name}") };
         let template = [Part::Literal(full.clone()), Part::Literal(method_name.to_owned())];
-        let old = |deprecated: Option<bool>| deprecated == Some(true);
         let line = file
             .source_code_info
             .iter()
@@ -211,9 +212,9 @@ impl Reading<'_> {
             path: format!("/{full}/{method_name}"),
             servers: self.servers(&template),
             variant: None,
-            deprecated: old(method.options.as_ref().and_then(|o| o.deprecated))
-                || old(service.options.as_ref().and_then(|o| o.deprecated))
-                || old(file.options.as_ref().and_then(|o| o.deprecated)),
+            deprecated: method.options.iter().any(|o| deprecated(o.deprecated, &o.uninterpreted_option))
+                || service.options.iter().any(|o| deprecated(o.deprecated, &o.uninterpreted_option))
+                || file.options.iter().any(|o| deprecated(o.deprecated, &o.uninterpreted_option)),
             responses: Vec::new(),
             query: Vec::new(),
             any_query: false,
@@ -240,6 +241,15 @@ impl Reading<'_> {
         let services = self.options.services.iter();
         services.map(|s| ServerRule { host: s.host.clone(), port: s.port, segments: segments.clone(), base }).collect()
     }
+}
+
+/// Is something marked as deprecated? In a `.proto` file options are as they are written, in a set they are read.
+fn deprecated(read: Option<bool>, written: &[UninterpretedOption]) -> bool {
+    let says_so = |option: &UninterpretedOption| {
+        matches!(option.name.as_slice(), [part] if part.name_part == "deprecated" && !part.is_extension)
+            && option.identifier_value.as_deref() == Some("true")
+    };
+    read == Some(true) || written.iter().any(says_so)
 }
 
 fn parse(path: &str, bytes: &[u8]) -> Result<FileDescriptorProto, SpecError> {

@@ -73,3 +73,48 @@ fn methods_are_never_folded_however_many_there_are() {
     assert!(folded.is_empty(), "{folded:#?}");
     assert_eq!(endpoints.len(), 3 * 700 + 600);
 }
+
+const PROTO: &str = r#"syntax = "proto3";
+package shop.v1;
+service Orders {
+  rpc Get (GetRequest) returns (Order);
+  rpc Never (GetRequest) returns (stream Order);
+  rpc Old (GetRequest) returns (Order) { option deprecated = true; }
+}
+message GetRequest { string id = 1; }
+message Order { string id = 1; repeated int64 prices = 2; }
+"#;
+
+#[test]
+fn a_proto_file_is_a_document() {
+    let mut traffic = Traffic::new();
+    call(&mut traffic, "/shop.v1.Orders/Get", 0, 5);
+    call(&mut traffic, "/shop.v1.Orders/Old", 0, 2);
+    call(&mut traffic, "/shop.v1.Orders/Hidden", 0, 1);
+    let sandbox = Sandbox::new();
+    sandbox.file("a.pcap", traffic.pcap());
+    sandbox.file("orders.proto", PROTO);
+    let json = sandbox.run(&["scan", "-r", "a.pcap", "--spec", "orders.proto", "--json"]).exits(0).json();
+    let findings: Vec<_> = json["diff"]["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| format!("{} {}", f["kind"].as_str().unwrap(), f["template"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        findings,
+        ["shadow /shop.v1.Orders/Hidden", "zombie /shop.v1.Orders/Old", "unseen /shop.v1.Orders/Never"]
+    );
+    sandbox.run(&["scan", "-r", "a.pcap", "--out", "kept"]).exits(0);
+    sandbox.file(
+        "a.toml",
+        "[[interface]]\nname = \"any\"\n[store]\nfolder = \"kept\"\n[[spec]]\nfile = \"orders.proto\"\n",
+    );
+    let shown = sandbox.run(&["inventory", "show", "--config", "a.toml", "/shop.v1.Orders/Get"]).exits(0).out;
+    for words in ["Takes shop.v1.GetRequest", "Gives shop.v1.Order", "repeated int64", "prices"] {
+        assert!(shown.contains(words), "no `{words}` in\n{shown}");
+    }
+    let broken = sandbox.file("broken.proto", PROTO.replace("returns (Order);", "return (Order);"));
+    let ran = sandbox.run(&["scan", "-r", "a.pcap", "--spec", broken.to_str().unwrap()]).exits(2);
+    assert!(ran.err.contains("broken.proto:4") && ran.err.contains("protoc --include_imports"), "{}", ran.err);
+}

@@ -3,10 +3,11 @@
 mod callers;
 mod commands;
 mod doctor;
-mod opaque;
 mod grpc;
+mod opaque;
 mod sandbox;
 mod scan;
 mod templates;
 mod traffic;
 mod transactions;
+mod websocket;

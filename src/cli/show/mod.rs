@@ -6,12 +6,14 @@
 mod endpoint;
 mod findings;
 mod opaque;
+mod schema;
 mod services;
 mod sight;
 
 pub(crate) use endpoint::endpoint;
 pub(crate) use findings::findings;
 pub(crate) use opaque::{opaque, server};
+pub(crate) use schema::schema;
 pub(crate) use services::services;
 pub(crate) use sight::sight;
 

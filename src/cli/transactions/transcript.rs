@@ -8,7 +8,7 @@ use super::record::Record;
 use super::window::{Bounds, Leaves, Window};
 use crate::base::Timestamp;
 use crate::cli::lines::{Lines, Waiting};
-use crate::exchange::{BodyWish, Grpc, Observer, Outcome, Sides};
+use crate::exchange::{BodyWish, Grpc, Messages, Observer, Outcome, Sides};
 use crate::proto::websocket::Tally;
 use crate::proto::{RequestHead, ResponseHead};
 use crate::stream::Connection;
@@ -89,11 +89,11 @@ impl<W: Write> Observer for Transcript<W> {
     }
 
     /// A line is written once: with the messages.
-    fn awaits_messages(&self) -> bool {
-        true
+    fn messages(&mut self, _: &mut u64) -> Messages<u64> {
+        Messages::Together
     }
 
-    fn websocket(&mut self, request: &mut u64, tally: &[Tally; 2]) {
+    fn websocket(&mut self, request: &mut u64, tally: &[Tally; 2], _: Timestamp) {
         if let Some(record) = self.window.get_mut(*request) {
             record.websocket = Some(Box::new(*tally));
         }

@@ -9,6 +9,7 @@ use super::super::pairing::Pairing;
 use super::super::table::Exchange;
 use super::super::talk::Talk;
 use super::Links;
+use super::carried::Wanted;
 use super::streams::Stream;
 use crate::base::{Missing, Oddity, Side, Timestamp};
 use crate::proto::grpc::{self, Call};
@@ -180,7 +181,9 @@ impl<O: Observer> Pairing<O> {
         exchange.request = Some(request);
         let number = self.table.insert(exchange);
         let mut stream = Stream::new(message.stream, number);
-        if wish == BodyWish::Decoded && !message.end_stream {
+        stream.wanted = Wanted::of(parts);
+        // What a CONNECT opens is no body.
+        if wish == BodyWish::Decoded && !message.end_stream && stream.wanted == Wanted::Nothing {
             stream.decoders[0] = self.decoder(fields);
         }
         self.make_room(c, links);
@@ -248,11 +251,14 @@ impl<O: Observer> Pairing<O> {
                     self.observer.response(request, &head(status, message, parts, fields));
                     wish = self.observer.wants(request, true);
                 }
-                if wish == BodyWish::Decoded && !message.end_stream {
+                if wish == BodyWish::Decoded && !message.end_stream && stream.wanted == Wanted::Nothing {
                     let decoder = self.decoder(fields);
                     if let Some(stream) = links.streams.get_mut(at) {
                         stream.decoders[1] = decoder;
                     }
+                }
+                if matches!(status, 200..=299) && !message.end_stream {
+                    self.grants(c, t, links, at, fields, message.ts);
                 }
             }
             None if parts.hidden && !stream.headed => {
@@ -311,8 +317,19 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// Body bytes of a stream.
-    pub(super) fn data(&mut self, links: &mut Links, at: usize, response: bool, bytes: &[u8], ts: Timestamp) {
+    pub(super) fn data(
+        &mut self,
+        c: &Connection,
+        links: &mut Links,
+        at: usize,
+        response: bool,
+        bytes: &[u8],
+        ts: Timestamp,
+    ) {
         let Some(stream) = links.streams.get_mut(at) else { return };
+        if let Some(carried) = &mut stream.carried {
+            self.carried_data(c, carried, response, bytes, ts);
+        }
         let exchange = self.table.get_mut(stream.exchange);
         if response {
             exchange.response_body += bytes.len() as u64;
@@ -338,8 +355,19 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// Body bytes of a stream that are not in the capture.
-    pub(super) fn data_missing(&mut self, links: &mut Links, at: usize, response: bool, missing: u64, why: Missing) {
+    pub(super) fn data_missing(
+        &mut self,
+        c: &Connection,
+        links: &mut Links,
+        at: usize,
+        response: bool,
+        missing: u64,
+        why: Missing,
+    ) {
         let Some(stream) = links.streams.get_mut(at) else { return };
+        if let Some(carried) = &mut stream.carried {
+            self.carried_gap(c, carried, response, Some(missing), why);
+        }
         let exchange = self.table.get_mut(stream.exchange);
         if response {
             exchange.response_body = exchange.response_body.saturating_add(missing);
@@ -361,6 +389,9 @@ impl<O: Observer> Pairing<O> {
         let Some(stream) = links.streams.get_mut(at) else { return false };
         if stream.decoders[usize::from(response)].take().is_some() {
             self.decoders -= 1;
+        }
+        if let Some(carried) = &mut stream.carried {
+            self.carried_end(c, carried, response, links.now);
         }
         let exchange = self.table.get_mut(stream.exchange);
         if response {
@@ -410,6 +441,9 @@ impl<O: Observer> Pairing<O> {
         if let Some(mut stream) = links.streams.remove(at) {
             for decoder in &mut stream.decoders {
                 self.decoders -= usize::from(decoder.take().is_some());
+            }
+            if let Some(carried) = stream.carried.take() {
+                self.carried_close(c, carried, links.now);
             }
             self.finish(c, stream.exchange);
         }

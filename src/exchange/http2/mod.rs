@@ -10,6 +10,7 @@
 //! The `HTTP2-Settings` field of an upgrade needs no reading: the only setting that a reader has to know, the size of
 //! the header table, takes effect by what the header blocks themselves say (RFC 7541, 4.2).
 
+mod carried;
 mod messages;
 mod streams;
 
@@ -334,7 +335,7 @@ impl<O: Observer> Pairing<O> {
             Event::Data { stream, bytes, end_stream } => {
                 if let Some(at) = links.streams.find(stream) {
                     let response = t.client != Some(side);
-                    self.data(links, at, response, bytes, ts);
+                    self.data(c, links, at, response, bytes, ts);
                     if end_stream {
                         self.half_closes(c, links, at, response);
                     }
@@ -401,7 +402,7 @@ impl<O: Observer> Pairing<O> {
                     if let Some((stream, missing)) = data
                         && let Some(at) = h.links.streams.find(stream)
                     {
-                        self.data_missing(&mut h.links, at, response, missing, gap.why);
+                        self.data_missing(c, &mut h.links, at, response, missing, gap.why);
                     }
                     let now = h.links.now;
                     self.event(c, t, &mut h.links, side, event, now);
@@ -422,14 +423,14 @@ impl<O: Observer> Pairing<O> {
             h.links.hpack[index].forget();
             h.links.pending[index].clear();
             h.links.strict[side.peer().index()] = false;
-            self.hole_in(t, &mut h.links, side, gap.why);
+            self.hole_in(c, t, &mut h.links, side, gap.why);
         }
         self.weigh(&mut h);
         t.http2 = Some(h);
     }
 
     /// Any frame may have been in a hole of this side.
-    fn hole_in(&mut self, t: &Talk, links: &mut Links, side: Side, why: Missing) {
+    fn hole_in(&mut self, c: &Connection, t: &Talk, links: &mut Links, side: Side, why: Missing) {
         let client = t.client == Some(side);
         links.streams.hole(client);
         for stream in links.streams.iter_mut() {
@@ -441,6 +442,9 @@ impl<O: Observer> Pairing<O> {
             }
             if let Some(call) = &mut exchange.grpc {
                 call.skip(!client, None);
+            }
+            if let Some(carried) = &mut stream.carried {
+                self.carried_gap(c, carried, !client, None, why);
             }
             if stream.decoders[usize::from(!client)].take().is_some() {
                 self.decoders -= 1;

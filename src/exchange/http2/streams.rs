@@ -4,6 +4,7 @@
 //! does so in the same order each time. Also knows which streams were never seen: those that a hole in the client's
 //! direction may have opened. Never larger than the limit that its caller asks it about.
 
+use super::carried::{Carried, Wanted};
 use crate::proto::body::Decoder;
 
 /// Holes among the streams that are remembered.
@@ -22,6 +23,10 @@ pub(in crate::exchange) struct Stream {
     pub upgraded: bool,
     /// Some of its frames may have been lost: perhaps it is over already.
     pub unsure: bool,
+    /// What its CONNECT asks for, until that is granted.
+    pub wanted: Wanted,
+    /// What it carries since.
+    pub carried: Option<Carried>,
     /// Decoders of the request's and of the response's body.
     pub decoders: [Option<Box<Decoder>>; 2],
 }
@@ -29,7 +34,17 @@ pub(in crate::exchange) struct Stream {
 impl Stream {
     pub(super) fn new(id: u32, exchange: u32) -> Self {
         let decoders = [None, None];
-        Self { id, exchange, headed: false, status: false, upgraded: false, unsure: false, decoders }
+        Self {
+            id,
+            exchange,
+            headed: false,
+            status: false,
+            upgraded: false,
+            unsure: false,
+            wanted: Wanted::Nothing,
+            carried: None,
+            decoders,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! HTTP/2 connections as chunks and gaps: two honest ends, and some that are not.
 
+mod carried;
+
 use super::super::tests::{CLIENT, SERVER, Seen, Wire, short};
 use crate::base::{Limits, Oddity, Side};
 use crate::stream::End;
