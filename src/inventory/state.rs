@@ -447,7 +447,7 @@ mod tests {
             names.dedup();
             let query: Vec<_> = names.iter().map(|n| Parameter { name: NAMES[*n], kind: Kind::ALL[c.kind] }).collect();
             let field = |n: &usize| Field {
-                server: n % 2 == 0,
+                server: n.is_multiple_of(2),
                 path: NAMES[*n],
                 kind: [Kind::Text, Kind::Integer, Kind::Empty][c.kind % 3],
                 messages: 1 + c.size % 3,

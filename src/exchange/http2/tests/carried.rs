@@ -52,7 +52,8 @@ fn a_websocket_stream_is_not_read_behind_a_hole() {
     let two = frame(0, 0, 1, &[words.clone(), words.clone()].concat());
     w.c(&two).c(&two[..20]).lost(CLIENT, &two[20..25]).c(&two[25..]).c(&two);
     let (tally, texts) = told(&w.close()).expect("told");
-    assert_eq!((tally[0].messages, &texts[0][..]), (2, &b"abcdef|abcdef|"[..]));
+    // The third one breaks off at the hole.
+    assert_eq!((tally[0].messages, &texts[0][..]), (2, &b"abcdef|abcdef|abcde"[..]));
     assert!(w.pairing.ledger.get(Bucket::AfterGap) > 0);
 }
 
