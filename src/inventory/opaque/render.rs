@@ -13,7 +13,7 @@ use super::view::{
 use super::{Key, Opaque, hint};
 use crate::base::{Bucket, Ledger};
 use crate::inventory::ServiceView;
-use crate::observe::{Badge, Scheme};
+use crate::observe::{Badge, Cover, Scheme};
 
 /// Buckets of what may be an API and could be neither read nor named.
 const BLIND: [Bucket; 6] =
@@ -37,13 +37,14 @@ impl<'a> Read<'a> {
         read
     }
 
-    /// The services behind a server: that of its name; where there is none, those that its addresses answered for.
+    /// The services behind a server: that of its name, also where keys were there only before connections were counted;
+    /// where there is none, those that its addresses answered for.
     fn behind(&self, key: &Key, state: &State) -> Vec<String> {
+        if let Some(service) = self.by_name.get(&(&*key.name, key.port)).filter(|_| key.cover == Cover::Tls) {
+            return vec![service.id.clone()];
+        }
         if state.with_keys == 0 {
             return Vec::new();
-        }
-        if let Some(service) = self.by_name.get(&(&*key.name, key.port)) {
-            return vec![service.id.clone()];
         }
         let at = |address: &IpAddr| self.by_address.get(&(*address, key.port)).into_iter().flatten();
         let ids: BTreeSet<_> = state.addresses.iter().flat_map(at).map(|service| service.id.clone()).collect();
@@ -97,7 +98,7 @@ fn one(key: &Key, state: &State, read: &Read<'_>) -> OpaqueView {
     let services = read.behind(key, state);
     let without_keys = state.settled.saturating_sub(state.with_keys);
     let sight = match (state.with_keys, services.is_empty(), without_keys) {
-        (0, ..) => Sight::Opaque,
+        (0, true, _) => Sight::Opaque,
         (_, false, 0) => Sight::Inventoried,
         (_, false, _) => Sight::Partly,
         (_, true, 0) => Sight::NotHttp,

@@ -279,6 +279,14 @@ fn sight_is_told_by_connections_with_and_without_keys() {
     let counts = |inventoried, partly, opaque| SightCounts { inventoried, partly, opaque, blind: 0 };
     let (a, b) = (std::slice::from_ref(&closed), std::slice::from_ref(&read));
     assert_eq!(sight(a, None), (Sight::Opaque, 0, 0, 1, counts(0, 0, 1)));
+    // Keys were there before connections were counted, or are no more.
+    assert_eq!(sight(a, Some("a.example")), (Sight::Partly, 1, 0, 1, counts(1, 1, 0)));
+    assert_eq!(sight(a, Some("other.example")), (Sight::Opaque, 0, 0, 1, counts(1, 0, 1)), "nothing says so");
+    // One that lasts, of which exchanges are known before its handshake is told.
+    let young = Glimpse { handshake: None, ..closed.clone() };
+    assert_eq!(sight(&[young], Some("a.example")), (Sight::Inventoried, 1, 0, 0, counts(1, 0, 0)));
+    let h3 = Glimpse { cover: Cover::H3, ..closed.clone() };
+    assert_eq!(sight(&[h3], Some("a.example")).0, Sight::Opaque, "what was read came over TCP");
     assert_eq!(sight(b, Some("a.example")), (Sight::Inventoried, 1, 1, 0, counts(1, 0, 0)));
     let both = [read.clone(), closed.clone()];
     assert_eq!(sight(&both, Some("a.example")), (Sight::Partly, 1, 1, 1, counts(1, 1, 0)));
