@@ -243,6 +243,10 @@ impl<O: Observer> Pairing<O> {
         if !l.told && l.facts().client.is_some() {
             self.tls_tell(c, l, TlsStage::Begun);
         }
+        if l.told {
+            // While it is known whose it is.
+            self.tls_tell(c, l, TlsStage::Goes);
+        }
         let unread = l.session.as_ref().map_or(0, |s| s.unread(Party::Client) + s.unread(Party::Server));
         self.ledger.add(Bucket::OverLimit, unread as u64);
         self.tls_opaque(l, Bucket::OverLimit);
