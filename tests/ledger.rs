@@ -65,10 +65,18 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
 }
 
 fn check(path: &Path, limits: &Limits) {
+    check_with(path, limits, &[]);
+}
+
+/// The same with key logs.
+fn check_with(path: &Path, limits: &Limits, keys: &[PathBuf]) {
     let name = path.display().to_string();
     // What is no capture is nobody's bytes.
     let Ok(mut files) = Files::open(&[path.to_owned()]) else { return };
     let mut pipeline = Pipeline::new(Counter::default(), limits);
+    for log in keys {
+        pipeline.keys().text(&std::fs::read(log).expect("a key log"));
+    }
     let (mut frames, mut bytes) = (0, 0);
     while let Ok(Some(frame)) = files.next() {
         frames += 1;
@@ -81,8 +89,17 @@ fn check(path: &Path, limits: &Limits) {
     assert_eq!(ledger.accounted(), ledger.captured, "{name}: {ledger:?}");
     let seen = pipeline.observer();
     assert_eq!(seen.finished, seen.requests + seen.orphans, "{name}: each exchange ends once");
-    assert!(seen.requests + seen.orphans == 0 || ledger.get(Bucket::Http) > 0, "{name}: HTTP that took no bytes");
+    let read = ledger.get(Bucket::Http) + ledger.get(Bucket::Decrypted);
+    assert!(seen.requests + seen.orphans == 0 || read > 0, "{name}: HTTP that took no bytes");
     assert_eq!((pipeline.flows(), pipeline.buffered()), (0, 0), "{name}: nothing stays behind");
+}
+
+/// The key log of a capture: beside our own recordings, or in the folder of keys beside that of the captures.
+fn key_logs(capture: &Path) -> Vec<PathBuf> {
+    let folder = capture.parent().expect("a folder");
+    let name = capture.file_name().expect("a name").to_string_lossy();
+    let places = ["keys.log".to_owned(), "keys/whole.log".to_owned(), format!("../keys/{name}.keylog")];
+    places.iter().map(|place| folder.join(place)).filter(|path| path.is_file()).collect()
 }
 
 fn check_all(folder: &Path) {
@@ -105,11 +122,19 @@ fn check_all(folder: &Path) {
         body_bytes: 50,
         ..Limits::default()
     };
+    let mut with_keys = 0;
     for path in &all {
         check(path, &Limits::default());
         check(path, &tight);
+        let keys = key_logs(path);
+        if !keys.is_empty() {
+            with_keys += 1;
+            check_with(path, &Limits::default(), &keys);
+            check_with(path, &Limits { tls_bytes: 3000, tls_hold_bytes: 500, tls_sessions: 2, ..tight.clone() }, &keys);
+        }
     }
-    eprintln!("{} captures of {}: each byte accounted for", all.len(), folder.display());
+    assert!(with_keys > 1, "{}: key logs of {with_keys} captures", folder.display());
+    eprintln!("{} captures of {}, {with_keys} with keys: each byte accounted for", all.len(), folder.display());
 }
 
 #[test]
