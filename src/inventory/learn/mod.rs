@@ -18,6 +18,7 @@ mod place;
 mod route;
 mod rules;
 mod spans;
+mod spread;
 mod tails;
 pub(super) mod training;
 mod verdict;
