@@ -10,6 +10,9 @@ pub const HEADER: usize = 5;
 /// Largest payload: 2^14 bytes and what TLS 1.2 lets encryption add (RFC 5246, 6.2.3).
 pub const PAYLOAD: usize = (1 << 14) + 2048;
 
+/// A segment of at least so many bytes belongs to a transfer that goes on.
+const FULL: usize = 1000;
+
 /// What a record carries (its outer type).
 pub mod content {
     /// `change_cipher_spec`
@@ -108,6 +111,11 @@ impl Records {
         held
     }
 
+    /// Bytes of memory in use for what is held.
+    pub(super) fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Gives bytes back that were taken over.
     pub(super) fn load(&mut self, bytes: Vec<u8>) {
         (self.held, self.given, self.last) = (bytes, 0, 0);
@@ -139,6 +147,10 @@ impl Records {
             return match split(bytes) {
                 Some((record, n)) => Step::Record(record, n),
                 None => {
+                    // A segment of a wire's size is followed by more: room for all of the record at once.
+                    if bytes.len() >= FULL {
+                        self.held.reserve_exact(whole_length(bytes).unwrap_or(0));
+                    }
                     self.held.extend_from_slice(bytes);
                     Step::More
                 }

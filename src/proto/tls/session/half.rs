@@ -122,7 +122,7 @@ impl Default for Half {
 impl Half {
     /// Bytes of memory in use for what is not whole.
     pub(super) fn held(&self) -> usize {
-        self.joiner.held().len() + self.unread()
+        self.joiner.held().len() + self.records.memory() + self.lost.as_ref().map_or(0, |lost| lost.held())
     }
 
     /// Captured bytes that were taken and are in no record given out yet.
