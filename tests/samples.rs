@@ -43,9 +43,12 @@ fn lines(services: &Value) -> BTreeSet<String> {
             let template = shape(text(&e["template"]));
             let mut figures = format!("calls {} unanswered {} statuses {}", e["calls"], e["unanswered"], e["statuses"]);
             if let Some(statuses) = e["grpc_statuses"].as_object().filter(|statuses| !statuses.is_empty()) {
-                // By number, as text has another order.
-                let statuses: BTreeMap<u32, &Value> =
-                    statuses.iter().map(|(k, n)| (k.parse().expect("a number"), n)).collect();
+                // The inventory has names, servers count by number.
+                let name = |key: &String| {
+                    let named = key.parse().ok().and_then(shadowtap::proto::grpc::status_name);
+                    named.map_or_else(|| key.clone(), str::to_owned)
+                };
+                let statuses: BTreeMap<String, &Value> = statuses.iter().map(|(k, n)| (name(k), n)).collect();
                 figures.push_str(&format!(" grpc {statuses:?}"));
             }
             assert!(out.insert(format!("{name} {} {template} {figures}", text(&e["method"]))), "{template} twice");

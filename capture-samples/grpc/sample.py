@@ -10,7 +10,7 @@ HOSTS = ["orders.test"]
 PORT = 50051
 SPECS = []
 COMPRESS = "gz"
-ROUTES = [f"/shop.v1.Orders/{m}" for m in ("Get", "Place", "List", "Import", "Track", "Archive", "Vanish")] + ["/shop.v2.Orders/Get"]
+ROUTES = [f"/shop.v1.Orders/{m}" for m in ("Get", "Place", "List", "Import", "Track", "Archive")]
 STUBS = "stubs"
 
 
