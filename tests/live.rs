@@ -50,7 +50,7 @@ fn the_daemon_sees_what_clients_ask_for_and_loses_nothing_acknowledged() {
         ("POST /api/orders".to_owned(), 1),
         ("GET /files/big.bin".to_owned(), 1),
     ]);
-    let view = span.wait_for("what curl asked for", |view| calls(view) == truth);
+    let view = span.wait_for("what curl asked for", |view| calls(view) == truth && probes(view) == 20);
     assert_eq!(probes(&view), 20, "requests for what is not there");
 
     // A steady load for some seconds. nginx counts; what is under way when wrk stops may be on either side of the line.
