@@ -19,6 +19,9 @@ use crate::observe::{Observation, Scheme, ServiceKey};
 /// failure seen before the first success, or beside one, is counted where it belongs.
 const UNPROVEN_SHARE: usize = 32;
 
+/// Addresses of a service that are looked through one by one: servers behind a balancer answer in turn.
+const FEW_ADDRESSES: usize = 8;
+
 /// What is known of a service beside its endpoints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
@@ -96,7 +99,8 @@ impl Service {
         self.facts.seen(o.ts);
         self.changed = true;
         if self.facts.addresses.get(self.address) != Some(&o.server) {
-            self.address = self.facts.answered(o.server, c.limits.addresses);
+            let known = self.facts.addresses.iter().take(FEW_ADDRESSES).position(|a| *a == o.server);
+            self.address = known.unwrap_or_else(|| self.facts.answered(o.server, c.limits.addresses));
         }
         let reach = || self.tree.reach(o.path, c.method, c.limits.path_segments);
         let known =

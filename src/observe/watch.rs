@@ -23,6 +23,9 @@ use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{RequestHead, ResponseHead, grpc};
 use crate::stream::Connection;
 
+/// Addresses whose hash is kept at hand: connections take turns.
+const CALLERS: usize = 128;
+
 /// Longest method and longest media type that are kept, in bytes.
 const METHOD_MAX: usize = 32;
 const MEDIA_TYPE_MAX: usize = 96;
@@ -44,7 +47,8 @@ pub struct Watch<S> {
     blind: Vec<(Sides, Blindness)>,
     free_blind: Vec<u32>,
     scratch: Vec<u8>,
-    caller: (Address, u64),
+    /// Addresses that asked lately, and their hashes.
+    callers: Box<[(u128, u64); CALLERS]>,
     hosts: host::Recent,
 }
 
@@ -127,7 +131,6 @@ struct Slot {
 impl<S: Sink> Watch<S> {
     /// A watcher that hashes under `key`.
     pub fn new(sink: S, key: Key) -> Self {
-        let nobody = Address::v6(0, 0);
         Self {
             sink,
             key,
@@ -137,7 +140,7 @@ impl<S: Sink> Watch<S> {
             blind: Vec::new(),
             free_blind: Vec::new(),
             scratch: Vec::new(),
-            caller: (nobody, key.hash_bits(0)),
+            callers: Box::new([(0, key.hash_bits(0)); CALLERS]),
             hosts: host::Recent::new(),
         }
     }
@@ -155,10 +158,12 @@ impl<S: Sink> Watch<S> {
 
     #[inline]
     fn caller(&mut self, client: Address) -> u64 {
-        if self.caller.0.bits() != client.bits() {
-            self.caller = (client, self.key.hash_bits(client.bits()));
+        let bits = client.bits();
+        let place = &mut self.callers[(bits ^ bits >> 8) as usize % CALLERS];
+        if place.0 != bits {
+            *place = (bits, self.key.hash_bits(bits));
         }
-        self.caller.1
+        place.1
     }
 
     /// Observes an exchange all of which is known at once.

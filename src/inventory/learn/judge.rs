@@ -5,6 +5,11 @@
 //! what is thought of it at another, so that what is rare borrows from what is not. Never looks at single requests: counts and
 //! structure only.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::quality::FixedState;
+
 use super::child::Child;
 use super::evidence::Evidence;
 use super::features::{self, Row, Source};
@@ -14,11 +19,16 @@ use super::rules::Words;
 use super::training::Teacher;
 use super::verdict::Verdict;
 
+/// The same each time, so that the same is thought each time.
+const SEED: FixedState = FixedState::with_seed(1);
+
 /// The judge of one service.
 pub(super) struct Judge<'a> {
     source: Source<'a>,
     /// What the first pass thinks; filled by it, read by the second.
     pub(super) first: First,
+    /// The same by the features themselves: most words have in the second pass those that they had in the first.
+    thought: HashMap<u64, f32>,
     second: bool,
     /// Only while rows to train on are made.
     pub(super) teacher: Option<Teacher>,
@@ -32,7 +42,14 @@ impl<'a> Judge<'a> {
 
     pub(super) fn with(evidence: &'a Evidence<'a>, host: &'a Host, model: &'a Model) -> Self {
         let source = Source { evidence, host, model };
-        Self { source, first: First::default(), second: false, teacher: None, names: Vec::new() }
+        Self {
+            source,
+            first: First::default(),
+            thought: HashMap::new(),
+            second: false,
+            teacher: None,
+            names: Vec::new(),
+        }
     }
 
     /// From here on, what was thought so far is the first pass.
@@ -47,7 +64,7 @@ impl<'a> Judge<'a> {
         }
         let model = self.source.model;
         let mut rows = features::rows(&self.source, place, children, value, self.teacher.is_some());
-        let thoughts: Vec<f32> = rows.iter().map(|row| model.first.judge(row.values())).collect();
+        let thoughts: Vec<f32> = rows.iter().map(|row| self.think(row)).collect();
         if self.second {
             features::add_first(&mut rows, &self.first, &thoughts, place, children);
         }
@@ -63,6 +80,13 @@ impl<'a> Judge<'a> {
         let mut verdicts: Vec<_> = thoughts.into_iter().map(Verdict::of_traffic).collect();
         Words { evidence: self.source.evidence, model, place, children, value }.set_right(&mut verdicts);
         verdicts
+    }
+
+    fn think(&mut self, row: &Row) -> f32 {
+        let model = self.source.model;
+        let mut hasher = SEED.build_hasher();
+        row.filled().iter().for_each(|value| hasher.write_u32(value.to_bits()));
+        *self.thought.entry(hasher.finish()).or_insert_with(|| model.first.judge(row.values()))
     }
 
     fn learn_from(&mut self, children: &[Child], rows: Vec<Row>) -> Vec<f32> {

@@ -77,8 +77,8 @@ pub(super) struct Lost {
     /// Bytes of the stream between the last record and `held`: missing ones, and captured ones of a broken record.
     passed: u64,
     held: Vec<u8>,
-    /// Places in `held` before this one were looked at.
-    scanned: usize,
+    /// Places in the stream where what looks like a record is none, by as many keys.
+    false_ones: Vec<(u64, usize)>,
     tries: u32,
 }
 
@@ -96,7 +96,7 @@ pub(super) enum Found {
 
 impl Lost {
     pub(super) fn new(passed: u64) -> Self {
-        Self { passed, held: Vec::new(), scanned: 0, tries: 0 }
+        Self { passed, held: Vec::new(), false_ones: Vec::new(), tries: 0 }
     }
 
     pub(super) fn held(&self) -> usize {
@@ -156,7 +156,7 @@ impl Half {
         // A key of which no record was seen may come into force anywhere behind the hole's beginning.
         let first = keys.first().map_or(0, |(_, key)| key.sequence);
         let going_on = first > 0;
-        for at in lost.scanned..lost.held.len() {
+        for at in 0..lost.held.len() {
             let rest = &lost.held[at..];
             if !(rest[0] == content::APPLICATION_DATA || rest[0] == content::HANDSHAKE || rest[0] == content::ALERT)
                 || !record::may_begin(rest)
@@ -166,6 +166,10 @@ impl Half {
             // One that is not whole yet may still be one; those behind it are looked at all the same.
             let Some((record, _)) = record::split(rest) else { continue };
             let passed = lost.passed + at as u64;
+            let place = (passed, keys.len());
+            if lost.false_ones.contains(&place) {
+                continue;
+            }
             for n in 0..keys.len() {
                 let (phase, key) = &mut keys[n];
                 let overhead = key.opener.overhead().unwrap_or(16);
@@ -200,8 +204,10 @@ impl Half {
                     return Found::Here(at, hidden, phase);
                 }
             }
+            // Each costs an opening at least, so that there are no more of them than of those.
+            lost.false_ones.push(place);
         }
-        // A place is looked at again as long as its record may become whole.
+        // Other places are looked at again as long as their record may become whole.
         if lost.held.len() > WINDOW {
             let given_up = lost.held.len() - WINDOW / 2;
             lost.held.drain(..given_up);
