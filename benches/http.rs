@@ -1,36 +1,12 @@
 //! The HTTP/1 floors alone: chunks of one connection in, paired exchanges out.
 
-use std::hint::black_box;
+mod common;
 
+use common::Count;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::base::{Address, FlowKey, Limits, Timestamp};
-use shadowtap::exchange::{Observer, Outcome, Pairing, Sides};
-use shadowtap::proto::{RequestHead, ResponseHead};
+use shadowtap::exchange::Pairing;
 use shadowtap::stream::{Chunk, Close, Connection, Consumer};
-
-/// Counts whole exchanges.
-#[derive(Default)]
-struct Count(u64);
-
-impl Observer for Count {
-    type Request = ();
-
-    fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) {
-        black_box(head.target);
-    }
-
-    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
-
-    fn response(&mut self, (): &mut (), head: &ResponseHead<'_>) {
-        black_box(head.status);
-    }
-
-    fn finish(&mut self, _: &Connection, (): (), outcome: &Outcome) {
-        self.0 += u64::from(outcome.partial.is_whole());
-    }
-
-    fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
-}
 
 /// Eight fields, as API clients send them.
 fn request(n: usize) -> Vec<u8> {

@@ -4,13 +4,15 @@
 //! table is warm, gives time for each: the decoder alone, and the whole reader with frames, streams and pairing, beside the
 //! same exchanges over HTTP/1.
 
+mod common;
+
 use std::hint::black_box;
 
+use common::Count;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::base::{Address, FlowKey, Limits, Side, Timestamp};
-use shadowtap::exchange::{Observer, Outcome, Pairing, Sides};
+use shadowtap::exchange::Pairing;
 use shadowtap::proto::hpack::{Bounds, Decoder, List};
-use shadowtap::proto::{RequestHead, ResponseHead};
 use shadowtap::stream::{Chunk, Close, Connection, Consumer};
 
 const EXCHANGES: usize = 1000;
@@ -63,29 +65,6 @@ fn blocks(c: &mut Criterion) {
         });
     }
     group.finish();
-}
-
-#[derive(Default)]
-struct Count(u64);
-
-impl Observer for Count {
-    type Request = ();
-
-    fn request(&mut self, _: &Connection, _: Sides, head: &RequestHead<'_>) {
-        black_box(head.target);
-    }
-
-    fn hidden(&mut self, _: &Connection, _: Sides, _: &RequestHead<'_>) {}
-
-    fn response(&mut self, (): &mut (), head: &ResponseHead<'_>) {
-        black_box(head.status);
-    }
-
-    fn finish(&mut self, _: &Connection, (): (), outcome: &Outcome) {
-        self.0 += u64::from(outcome.partial.is_whole());
-    }
-
-    fn orphan(&mut self, _: &Connection, _: Sides, _: &ResponseHead<'_>) {}
 }
 
 /// (from the client?, bytes) of each message.

@@ -132,6 +132,12 @@ impl Header {
         self.is_plausible(most) || self.kind == Kind::Unknown && !self.reserved && self.length <= most
     }
 
+    /// May it come now? Until the end of a header block, begun on the stream `block`, no other frame may, on any stream (6.10).
+    pub(super) fn keeps_order(&self, block: Option<u32>) -> bool {
+        let goes_on = self.kind == Kind::Continuation;
+        block.map_or(!goes_on, |stream| goes_on && self.stream == stream)
+    }
+
     /// Is it part of a header block that goes on in the next frame?
     pub fn leaves_block_open(&self) -> bool {
         matches!(self.kind, Kind::Headers | Kind::PushPromise | Kind::Continuation) && !self.has(END_HEADERS)

@@ -48,9 +48,7 @@ impl<'a> Iterator for Frames<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let (header, more) = self.rest.split_first_chunk::<SIZE>()?;
         let header = Header::read(header);
-        let goes_on = header.kind == Kind::Continuation;
-        let expected = self.block.map_or(!goes_on, |stream| goes_on && header.stream == stream);
-        if !expected || !header.is_plausible(self.most) {
+        if !header.keeps_order(self.block) || !header.is_plausible(self.most) {
             self.bad = true;
             return None;
         }

@@ -213,13 +213,10 @@ impl Reader {
 
     /// A frame begins. (Also where a search has found one.)
     pub fn begin(&mut self, header: Header, most: u32) -> Event<'_> {
-        let goes_on = header.kind == Kind::Continuation;
-        let expected = match &self.block {
-            // Until its end no other frame may come, on any stream (6.10).
-            Some(block) => goes_on && header.stream == block.stream,
-            None => !goes_on,
-        };
-        if !header.is_valid() || !expected || header.length > most {
+        if !header.is_valid()
+            || !header.keeps_order(self.block.as_ref().map(|block| block.stream))
+            || header.length > most
+        {
             return self.broken(0).1;
         }
         (self.header, self.left) = (header, header.length);

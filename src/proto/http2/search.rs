@@ -26,11 +26,8 @@ struct Chain {
 impl Chain {
     /// The chain with one more frame, where that may follow.
     fn then(self, begin: u64, header: &Header) -> Option<Self> {
-        let expected = match self.block {
-            Some(stream) => header.kind == Kind::Continuation && header.stream == stream,
-            None => header.kind != Kind::Continuation || self.frames == 0,
-        };
-        expected.then(|| Self {
+        // Where the first one stands in a header block, nobody saw its beginning.
+        (self.frames == 0 || header.keeps_order(self.block)).then(|| Self {
             next: begin + SIZE as u64 + u64::from(header.length),
             frames: self.frames + 1,
             block: header.leaves_block_open().then_some(header.stream),
