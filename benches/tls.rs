@@ -20,8 +20,8 @@ use rustls::{
 };
 use shadowtap::base::{Address, FlowKey, Limits, Timestamp};
 use shadowtap::exchange::{Observer, Outcome, Pairing, Sides};
-use shadowtap::proto::tls::Keys;
 use shadowtap::proto::tls::session::{Party, Session, Step, What};
+use shadowtap::proto::tls::{Keys, Plain};
 use shadowtap::proto::{RequestHead, ResponseHead};
 use shadowtap::stream::{Chunk, Close, Connection, Consumer};
 
@@ -210,14 +210,14 @@ fn cipher(key: &LessSafeKey, records: &mut [Vec<u8>]) -> usize {
 fn session(talk: &Talk, step: usize) -> usize {
     let keys = Keys::new(10);
     keys.text(talk.keys.as_bytes());
-    let (mut session, mut plain, mut bytes) = (Session::default(), Vec::new(), 0);
+    let (mut session, mut plain, mut bytes) = (Session::default(), Plain::default(), 0);
     for (from, text) in &talk.wire {
         for piece in text.chunks(step) {
             let mut rest = piece;
             while let Step::Record(piece) = session.step(*from, rest, &keys, &mut plain) {
                 rest = &rest[piece.used..];
                 if let What::Data(n) = piece.what {
-                    bytes += black_box(&plain[..n]).len();
+                    bytes += black_box(plain.text(n)).len();
                 }
             }
         }

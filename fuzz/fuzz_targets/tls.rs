@@ -12,13 +12,14 @@ use shadowtap_fuzz::Choices;
 /// Type and body of each message, and whether all bytes were records.
 fn messages(bytes: &[u8], mut size: impl FnMut() -> usize) -> (Vec<(u8, Vec<u8>)>, bool) {
     let (mut records, mut joiner, mut out) = (Records::default(), Joiner::default(), Vec::new());
+    let mut spare = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let (mut piece, more) = rest.split_at(size().clamp(1, rest.len()));
         rest = more;
         while !piece.is_empty() {
-            match records.step(piece) {
-                Step::Record(record, used) => {
+            match records.step(piece, &mut spare) {
+                Step::Record(record, used, _) => {
                     piece = &piece[used..];
                     if record.kind == content::HANDSHAKE
                         && joiner.push(record.body, |m| out.push((m.kind, m.body.to_vec()))).is_err()

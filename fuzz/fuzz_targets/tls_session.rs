@@ -3,14 +3,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shadowtap::proto::tls::Keys;
+use shadowtap::proto::tls::{Keys, Plain};
 use shadowtap::proto::tls::session::{Party, Session, Step, What};
 use shadowtap_fuzz::Choices;
 
 fuzz_target!(|data: &[u8]| {
     let mut choices = Choices(data);
     let keys = Keys::new(8);
-    let (mut session, mut plain) = (Session::default(), Vec::new());
+    let (mut session, mut plain) = (Session::default(), Plain::default());
     let (mut came, mut told) = (0_usize, 0_usize);
     while !choices.is_empty() {
         let what = choices.u8();
@@ -45,7 +45,7 @@ fuzz_target!(|data: &[u8]| {
                             rest = &rest[piece.used..];
                             told += piece.skipped + piece.size;
                             if let What::Data(n) = piece.what {
-                                assert!(n <= plain.len() && n <= piece.size);
+                                assert!(n <= plain.all().len() && n <= piece.size);
                             }
                         }
                     }

@@ -15,7 +15,7 @@ use super::tls::Parted;
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
 use crate::proto::hpack::List;
 use crate::proto::probe::{self, Start};
-use crate::proto::tls::Keys;
+use crate::proto::tls::{Keys, Plain};
 use crate::stream::{Chunk, Close, Connection, Consumer, End, Gap, HEADROOM};
 
 /// Straddle buffers kept for the next head in two segments.
@@ -50,7 +50,7 @@ pub struct Pairing<O: Observer> {
     /// The secrets of TLS sessions.
     pub(super) keys: Keys,
     /// Plaintext of the record that is being read.
-    pub(super) plain: Vec<u8>,
+    pub(super) plain: Plain,
     /// TLS sessions kept in mind.
     pub(super) tls_sessions: usize,
     /// The number of the next one.
@@ -80,7 +80,7 @@ impl<O: Observer> Pairing<O> {
             list: List::new(),
             http2_held: 0,
             keys: Keys::new(limits.tls_keys),
-            plain: Vec::new(),
+            plain: Plain::default(),
             tls_sessions: 0,
             tls_number: 0,
             tls_bytes: 0,

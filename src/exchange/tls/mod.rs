@@ -25,6 +25,7 @@ use super::pairing::Pairing;
 use super::talk::{Event, Kind, Talk};
 use super::turns::Turns;
 use crate::base::{Address, Bucket, Missing, Oddity, Side, Timestamp};
+use crate::proto::tls::Plain;
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::record::content;
 use crate::proto::tls::session::{Facts, Hidden, Party, Session, Step, What, Why};
@@ -432,15 +433,15 @@ impl<O: Observer> Pairing<O> {
                         What::Data(n) => {
                             self.ledger.add(bucket, (piece.size - n) as u64);
                             if let Some(hidden) = piece.hidden {
-                                let data = plain.get(..n).unwrap_or_default().to_vec();
+                                let data = plain.text(n).to_vec();
                                 self.tls_found(c, l, side, end - piece.size as u64, hidden);
                                 self.tls_plain(c, l, side, (chunk.ts, chunk.acked), end, &data);
                             } else {
-                                let data = plain.get(..n).unwrap_or_default();
+                                let data = plain.text(n);
                                 self.tls_plain(c, l, side, (chunk.ts, chunk.acked), end, data);
                             }
                         }
-                        What::Early => self.tls_keep_early(l, &chunk, end, piece.size, &plain),
+                        What::Early => self.tls_keep_early(l, &chunk, end, piece.size, plain.all()),
                     }
                     if piece.hidden.is_some() && !matches!(piece.what, What::Data(_)) {
                         self.tls_found(c, l, side, end - piece.size as u64, piece.hidden.unwrap_or(Hidden::Unknown));
@@ -486,7 +487,7 @@ impl<O: Observer> Pairing<O> {
     }
 
     /// The server has said whether it takes the 0-RTT data.
-    fn tls_early(&mut self, c: &Connection, l: &mut Layer, plain: &mut Vec<u8>) {
+    fn tls_early(&mut self, c: &Connection, l: &mut Layer, plain: &mut Plain) {
         let Some(client) = l.client else { return };
         for early in std::mem::take(&mut l.early) {
             let Some(session) = &mut l.session else { return };
@@ -494,7 +495,7 @@ impl<O: Observer> Pairing<O> {
                 What::Data(n) => {
                     l.decrypted = true;
                     self.ledger.add(Bucket::TlsControl, (early.size - n) as u64);
-                    let data = plain.get(..n).unwrap_or_default();
+                    let data = plain.text(n);
                     self.tls_plain(c, l, client, (early.ts, early.acked), early.end, data);
                 }
                 What::Control => self.ledger.add(Bucket::TlsControl, early.size as u64),

@@ -36,6 +36,22 @@ pub struct Record<'a> {
     pub body: &'a [u8],
 }
 
+/// What its header says, beside its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its outer type.
+    pub kind: u8,
+    /// Its version field.
+    pub version: u16,
+}
+
+impl Record<'_> {
+    /// Its header.
+    pub fn header(&self) -> Header {
+        Header { kind: self.kind, version: self.version }
+    }
+}
+
 /// Is this the beginning of a record's header, as far as it goes?
 pub fn may_begin(bytes: &[u8]) -> bool {
     let kind = bytes.first().is_none_or(|kind| (content::CHANGE_CIPHER_SPEC..=24).contains(kind));
@@ -80,8 +96,8 @@ pub fn ssl2_client_hello(bytes: &[u8]) -> Option<usize> {
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step<'a> {
-    /// A record, and how many of the bytes given were used.
-    Record(Record<'a>, usize),
+    /// A record, how many of the bytes given were used, and whether it was joined and nothing lies behind it.
+    Record(Record<'a>, usize, bool),
     /// All bytes were used; the record is not whole yet.
     More,
     /// No record begins here. Nothing was used of the bytes given.
@@ -96,6 +112,8 @@ pub struct Records {
     given: usize,
     /// Bytes of the record given out last, when it came out of `held`.
     last: usize,
+    /// A record was just joined: what begins now is of a transfer that goes on.
+    goes_on: bool,
 }
 
 impl Records {
@@ -118,7 +136,7 @@ impl Records {
 
     /// Gives bytes back that were taken over.
     pub(super) fn load(&mut self, bytes: Vec<u8>) {
-        (self.held, self.given, self.last) = (bytes, 0, 0);
+        (self.held, self.given, self.last, self.goes_on) = (bytes, 0, 0, false);
     }
 
     /// The record given out last will be asked for again. Only for one that used up no bytes beyond what was held;
@@ -128,16 +146,27 @@ impl Records {
         std::mem::take(&mut self.last) > 0
     }
 
-    /// The next record of what is held and `bytes`, which must be what follows.
-    pub fn step<'a>(&'a mut self, bytes: &'a [u8]) -> Step<'a> {
+    /// The record given out last, header and all, where it was joined and nothing lies behind it.
+    pub(super) fn hand_over(&mut self) -> Vec<u8> {
+        (self.given, self.last) = (0, 0);
+        std::mem::take(&mut self.held)
+    }
+
+    /// The next record of what is held and `bytes`, which must be what follows. A buffer that is needed is made out of
+    /// `spare`, and goes back there.
+    pub fn step<'a>(&'a mut self, bytes: &'a [u8], spare: &mut Vec<u8>) -> Step<'a> {
         if self.given > 0 {
             self.held.drain(..self.given);
             self.given = 0;
         }
+        let goes_on = std::mem::take(&mut self.goes_on) || bytes.len() >= FULL;
         self.last = 0;
         if self.held.is_empty() {
             // What was needed once is not needed always.
-            self.held = Vec::new();
+            let buffer = std::mem::take(&mut self.held);
+            if buffer.capacity() > spare.capacity() {
+                *spare = buffer;
+            }
             if bytes.is_empty() {
                 return Step::More;
             }
@@ -145,10 +174,12 @@ impl Records {
                 return Step::Bad;
             }
             return match split(bytes) {
-                Some((record, n)) => Step::Record(record, n),
+                Some((record, n)) => Step::Record(record, n, false),
                 None => {
-                    // A segment of a wire's size is followed by more: room for all of the record at once.
-                    if bytes.len() >= FULL {
+                    // What is followed by more, to all appearances, gets room for all of the record at once.
+                    if goes_on {
+                        self.held = std::mem::take(spare);
+                        self.held.clear();
                         self.held.reserve_exact(whole_length(bytes).unwrap_or(0));
                     }
                     self.held.extend_from_slice(bytes);
@@ -168,8 +199,8 @@ impl Records {
         self.held.extend_from_slice(&bytes[header..header + rest]);
         match split(&self.held) {
             Some((record, size)) => {
-                (self.given, self.last) = (size, size);
-                Step::Record(record, header + rest)
+                (self.given, self.last, self.goes_on) = (size, size, true);
+                Step::Record(record, header + rest, size == self.held.len())
             }
             None => Step::More,
         }
@@ -202,12 +233,12 @@ mod tests {
     const TWO: &[u8] = &[22, 3, 1, 0, 3, 1, 2, 3, 23, 3, 3, 0, 2, 8, 9];
 
     fn read(pieces: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
-        let (mut records, mut out) = (Records::default(), Vec::new());
+        let (mut records, mut out, mut spare) = (Records::default(), Vec::new(), Vec::new());
         for piece in pieces {
             let mut rest = *piece;
             while !rest.is_empty() {
-                match records.step(rest) {
-                    Step::Record(record, n) => {
+                match records.step(rest, &mut spare) {
+                    Step::Record(record, n, _) => {
                         out.push((record.kind, record.body.to_vec()));
                         rest = &rest[n..];
                     }
@@ -233,10 +264,10 @@ mod tests {
 
     #[test]
     fn what_is_no_record_is_refused_at_its_first_wrong_byte() {
-        assert_eq!(Records::default().step(b"GET / HTTP/1.1\r\n"), Step::Bad);
+        assert_eq!(Records::default().step(b"GET / HTTP/1.1\r\n", &mut Vec::new()), Step::Bad);
         let mut records = Records::default();
-        assert_eq!(records.step(&[23, 3]), Step::More);
-        assert_eq!(records.step(&[3, 0xff, 0xff, 1]), Step::Bad, "too long");
+        assert_eq!(records.step(&[23, 3], &mut Vec::new()), Step::More);
+        assert_eq!(records.step(&[3, 0xff, 0xff, 1], &mut Vec::new()), Step::Bad, "too long");
         assert_eq!(records.take(), [23, 3]);
     }
 

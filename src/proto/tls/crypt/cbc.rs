@@ -3,6 +3,8 @@
 //! Takes a record of TLS 1.2 (or 1.1, whose records are the same), gives its plaintext when padding and MAC are right.
 //! Takes no care to hide which of the two was wrong: nobody asks.
 
+use std::ops::Range;
+
 use aes::{Aes128, Aes256};
 use cbc::Decryptor;
 use cbc::cipher::block_padding::NoPadding;
@@ -10,7 +12,7 @@ use cbc::cipher::{BlockDecryptMut, KeyIvInit};
 use zeroize::Zeroizing;
 
 use super::mac::{Mac, MacKey};
-use crate::proto::tls::record::Record;
+use crate::proto::tls::record::Header;
 
 /// AES blocks, and so its explicit IVs.
 const BLOCK: usize = 16;
@@ -27,37 +29,36 @@ impl Cbc {
         Self { key: Zeroizing::new(key.to_vec()), mac: MacKey::new(mac, mac_key), encrypt_then_mac }
     }
 
-    /// Opens into `out`: length of the plaintext.
-    pub(super) fn open(&self, sequence: u64, record: Record<'_>, out: &mut Vec<u8>) -> Option<usize> {
+    /// Opens in place: where the plaintext lies.
+    pub(super) fn open(&self, sequence: u64, header: Header, body: &mut [u8]) -> Option<Range<usize>> {
         let body = if self.encrypt_then_mac {
-            let (body, mac) = record.body.split_at_checked(record.body.len().checked_sub(self.mac.size())?)?;
-            self.mac.verify(sequence, record, body, mac)?;
+            let (body, mac) = body.split_at_mut_checked(body.len().checked_sub(self.mac.size())?)?;
+            self.mac.verify(sequence, header, body, mac)?;
             body
         } else {
-            record.body
+            body
         };
-        let (iv, text) = body.split_at_checked(BLOCK)?;
+        let (iv, text) = body.split_at_mut_checked(BLOCK)?;
         if text.is_empty() || text.len() % BLOCK != 0 {
             return None;
         }
-        out.extend_from_slice(text);
         match self.key.len() {
-            16 => decrypt::<Decryptor<Aes128>>(&self.key, iv, out),
-            _ => decrypt::<Decryptor<Aes256>>(&self.key, iv, out),
+            16 => decrypt::<Decryptor<Aes128>>(&self.key, iv, text),
+            _ => decrypt::<Decryptor<Aes256>>(&self.key, iv, text),
         }?;
         // The last byte tells how many bytes of its own value lie before it.
-        let padding = usize::from(*out.last()?);
-        let end = out.len().checked_sub(padding + 1)?;
-        if !out.get(end..)?.iter().all(|byte| usize::from(*byte) == padding) {
+        let padding = usize::from(*text.last()?);
+        let end = text.len().checked_sub(padding + 1)?;
+        if !text.get(end..)?.iter().all(|byte| usize::from(*byte) == padding) {
             return None;
         }
         if self.encrypt_then_mac {
-            return Some(end);
+            return Some(BLOCK..BLOCK + end);
         }
         let length = end.checked_sub(self.mac.size())?;
-        let (text, mac) = out.get(..end)?.split_at_checked(length)?;
-        self.mac.verify(sequence, record, text, mac)?;
-        Some(length)
+        let (text, mac) = text.get(..end)?.split_at_checked(length)?;
+        self.mac.verify(sequence, header, text, mac)?;
+        Some(BLOCK..BLOCK + length)
     }
 }
 
@@ -82,7 +83,7 @@ mod tests {
     }
 
     fn mac_of(mac: Mac, sequence: u64, text: &[u8]) -> Vec<u8> {
-        let head = additional(sequence, Record { kind: 23, version: 0x0303, body: &[] }, text.len()).unwrap();
+        let head = additional(sequence, Header { kind: 23, version: 0x0303 }, text.len()).unwrap();
         MacKey::new(mac, &[3; 20]).sign(&[&head, text])
     }
 
@@ -105,9 +106,9 @@ mod tests {
                     for (body, encrypt_then_mac) in [(old, false), (new, true)] {
                         let cbc = Cbc::new(mac, &[3; 20], &key, encrypt_then_mac);
                         let open = |sequence, body: &[u8]| {
-                            let mut out = Vec::new();
-                            let n = cbc.open(sequence, Record { kind: 23, version: 0x0303, body }, &mut out)?;
-                            Some(out[..n].to_vec())
+                            let mut out = body.to_vec();
+                            let text = cbc.open(sequence, Header { kind: 23, version: 0x0303 }, &mut out)?;
+                            Some(out[text].to_vec())
                         };
                         assert_eq!(open(9, &body), Some(plain.clone()));
                         assert_eq!(open(8, &body), None, "another number");

@@ -8,7 +8,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::additional;
-use crate::proto::tls::record::Record;
+use crate::proto::tls::record::Header;
 
 /// The hash of the MAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +80,8 @@ impl MacKey {
     }
 
     /// Is this the MAC of a record's text?
-    pub(super) fn verify(&self, sequence: u64, record: Record<'_>, text: &[u8], mac: &[u8]) -> Option<()> {
-        (self.sign(&[&additional(sequence, record, text.len())?, text]) == mac).then_some(())
+    pub(super) fn verify(&self, sequence: u64, header: Header, text: &[u8], mac: &[u8]) -> Option<()> {
+        (self.sign(&[&additional(sequence, header, text.len())?, text]) == mac).then_some(())
     }
 }
 

@@ -27,7 +27,8 @@ use self::cbc::Cbc;
 use self::mac::Mac;
 use self::rc4::Rc4;
 use super::names::Suite;
-use super::record::{Record, content};
+use super::plain::Plain;
+use super::record::{Header, Record, content};
 use super::suites;
 
 /// How a suite protects records.
@@ -123,7 +124,9 @@ impl Cipher {
 pub struct Opened {
     /// What it carries (the inner type of TLS 1.3).
     pub kind: u8,
-    /// Its plaintext is so many bytes, at the front of the buffer.
+    /// Its plaintext begins so many bytes behind the beginning of the payload.
+    pub from: usize,
+    /// Its plaintext is so many bytes.
     pub length: usize,
 }
 
@@ -205,46 +208,56 @@ impl Opener {
 
     /// Opens the record with this sequence number into `out`, which is overwritten. `None`: another key, another
     /// number, or damaged.
-    pub fn open(&mut self, sequence: u64, record: Record<'_>, out: &mut Vec<u8>) -> Option<Opened> {
-        out.clear();
+    pub fn open(&mut self, sequence: u64, record: Record<'_>, out: &mut Plain) -> Option<Opened> {
+        let opened = self.open_here(sequence, record.header(), out.copy(record))?;
+        out.begins(opened.from, false);
+        Some(opened)
+    }
+
+    /// Opens the record that lies joined in `place`; where that fails, its payload is spoilt.
+    pub fn open_joined(&mut self, sequence: u64, header: Header, place: &mut Plain) -> Option<Opened> {
+        let opened = self.open_here(sequence, header, place.joined())?;
+        place.begins(opened.from, true);
+        Some(opened)
+    }
+
+    /// Opens a payload where it lies.
+    fn open_here(&mut self, sequence: u64, header: Header, body: &mut [u8]) -> Option<Opened> {
         match &mut self.0 {
-            How::Tls13 { aead, iv, header } => {
-                if record.kind != content::APPLICATION_DATA {
+            How::Tls13 { aead, iv, header: authenticated } => {
+                if header.kind != content::APPLICATION_DATA {
                     return None;
                 }
-                out.extend_from_slice(record.body);
-                let [high, low] = u16::try_from(record.body.len()).ok()?.to_be_bytes();
+                let [high, low] = u16::try_from(body.len()).ok()?.to_be_bytes();
                 // The version of the outer record is part of what is authenticated, as it was sent.
-                let [major, minor] = record.version.to_be_bytes();
-                let header: &[u8] = if *header { &[record.kind, major, minor, high, low] } else { &[] };
-                let length = aead.open(nonce(iv, sequence), header, out)?;
+                let [major, minor] = header.version.to_be_bytes();
+                let header: &[u8] = if *authenticated { &[header.kind, major, minor, high, low] } else { &[] };
+                let length = aead.open(nonce(iv, sequence), header, body)?;
                 // RFC 8446, 5.4: zeros behind the type are padding.
-                let end = out.get(..length)?.iter().rposition(|byte| *byte != 0)?;
-                Some(Opened { kind: *out.get(end)?, length: end })
+                let end = body.get(..length)?.iter().rposition(|byte| *byte != 0)?;
+                Some(Opened { kind: *body.get(end)?, from: 0, length: end })
             }
             How::Explicit { aead, salt } => {
-                let (explicit, text) = record.body.split_at_checked(8)?;
+                let (explicit, text) = body.split_at_mut_checked(8)?;
                 let mut nonce = [0; 12];
                 nonce[..4].copy_from_slice(salt);
                 nonce[4..].copy_from_slice(explicit);
-                out.extend_from_slice(text);
                 let length = text.len().checked_sub(aead.tag())?;
-                let length = aead.open(nonce, &additional(sequence, record, length)?, out)?;
-                Some(Opened { kind: record.kind, length })
+                let length = aead.open(nonce, &additional(sequence, header, length)?, text)?;
+                Some(Opened { kind: header.kind, from: 8, length })
             }
             How::Implicit { aead, iv } => {
-                out.extend_from_slice(record.body);
-                let length = record.body.len().checked_sub(aead.tag())?;
-                let length = aead.open(nonce(iv, sequence), &additional(sequence, record, length)?, out)?;
-                Some(Opened { kind: record.kind, length })
+                let length = body.len().checked_sub(aead.tag())?;
+                let length = aead.open(nonce(iv, sequence), &additional(sequence, header, length)?, body)?;
+                Some(Opened { kind: header.kind, from: 0, length })
             }
             How::Cbc(cbc) => {
-                let length = cbc.open(sequence, record, out)?;
-                Some(Opened { kind: record.kind, length })
+                let text = cbc.open(sequence, header, body)?;
+                Some(Opened { kind: header.kind, from: text.start, length: text.len() })
             }
             How::Rc4(rc4) => {
-                let length = rc4.open(sequence, record, out)?;
-                Some(Opened { kind: record.kind, length })
+                let length = rc4.open(sequence, header, body)?;
+                Some(Opened { kind: header.kind, from: 0, length })
             }
         }
     }
@@ -271,13 +284,13 @@ fn nonce(iv: &[u8; 12], sequence: u64) -> [u8; 12] {
 }
 
 /// RFC 5246, 6.2.3.3: what is authenticated beside the record.
-fn additional(sequence: u64, record: Record<'_>, length: usize) -> Option<[u8; 13]> {
+fn additional(sequence: u64, header: Header, length: usize) -> Option<[u8; 13]> {
     let mut out = [0; 13];
     let (first, rest) = out.split_at_mut(8);
     first.copy_from_slice(&sequence.to_be_bytes());
     let [high, low] = u16::try_from(length).ok()?.to_be_bytes();
-    let [major, minor] = record.version.to_be_bytes();
-    rest.copy_from_slice(&[record.kind, major, minor, high, low]);
+    let [major, minor] = header.version.to_be_bytes();
+    rest.copy_from_slice(&[header.kind, major, minor, high, low]);
     Some(out)
 }
 
@@ -321,9 +334,15 @@ mod tests {
                 out
             };
             let open = |how: &mut Opener, seq, body: &[u8]| {
-                let mut out = Vec::new();
+                let mut out = Plain::default();
                 let record = Record { kind: 23, version: 0x0303, body };
-                how.open(seq, record, &mut out).map(|opened| (opened.kind, out[..opened.length].to_vec()))
+                let copied =
+                    how.open(seq, record, &mut out).map(|opened| (opened.kind, out.text(opened.length).to_vec()));
+                // Joined: with its header.
+                *out.buffer() = [&[23, 3, 3, 0, 0], body].concat();
+                let joined = how.open_joined(seq, record.header(), &mut out);
+                assert_eq!(copied, joined.map(|opened| (opened.kind, out.text(opened.length).to_vec())));
+                copied
             };
             let aead = || Aead::new(bulk, &key).unwrap();
             let mut new = Opener(How::Tls13 { aead: aead(), iv: [9; 12], header: true });
@@ -333,8 +352,7 @@ mod tests {
             assert_eq!(open(&mut new, 6, &body), None);
             assert_eq!(open(&mut new, 5, &body[..body.len() - 1]), None);
 
-            let record = Record { kind: 23, version: 0x0303, body: &[] };
-            let aad = additional(5, record, plain.len()).unwrap();
+            let aad = additional(5, Header { kind: 23, version: 0x0303 }, plain.len()).unwrap();
             let mut old = Opener(How::Explicit { aead: aead(), salt: [9; 4] });
             let body = [&[1; 8][..], &seal([9, 9, 9, 9, 1, 1, 1, 1, 1, 1, 1, 1], &aad, plain)].concat();
             assert_eq!(open(&mut old, 5, &body), Some((23, plain.to_vec())));
@@ -354,8 +372,8 @@ mod tests {
         cipher.encrypt_in_place(&nonce(&[9; 12], 0).into(), &aad, &mut out).unwrap();
         let aead = Aead::new(Bulk::Ccm(16, 8), &[7; 16]).unwrap();
         let mut opener = Opener(How::Tls13 { aead, iv: [9; 12], header: true });
-        let mut plain = Vec::new();
+        let mut plain = Plain::default();
         let opened = opener.open(0, Record { kind: 23, version: 0x0303, body: &out }, &mut plain).unwrap();
-        assert_eq!((opened.kind, &plain[..opened.length]), (23, &b"text"[..]));
+        assert_eq!((opened.kind, plain.text(opened.length)), (23, &b"text"[..]));
     }
 }

@@ -6,7 +6,7 @@
 use zeroize::Zeroize;
 
 use super::mac::{Mac, MacKey};
-use crate::proto::tls::record::Record;
+use crate::proto::tls::record::Header;
 
 #[derive(Clone)]
 struct State {
@@ -60,14 +60,13 @@ impl Rc4 {
         self.mac.size()
     }
 
-    /// Opens into `out`: length of the plaintext.
-    pub(super) fn open(&mut self, sequence: u64, record: Record<'_>, out: &mut Vec<u8>) -> Option<usize> {
-        let length = record.body.len().checked_sub(self.mac.size())?;
-        out.extend_from_slice(record.body);
+    /// Opens in place: length of the plaintext, at the front.
+    pub(super) fn open(&mut self, sequence: u64, header: Header, body: &mut [u8]) -> Option<usize> {
+        let length = body.len().checked_sub(self.mac.size())?;
         let mut state = self.state.clone();
-        state.apply(out);
-        let (text, mac) = out.split_at_checked(length)?;
-        self.mac.verify(sequence, record, text, mac)?;
+        state.apply(body);
+        let (text, mac) = body.split_at_checked(length)?;
+        self.mac.verify(sequence, header, text, mac)?;
         self.state = state;
         Some(length)
     }

@@ -8,7 +8,8 @@ use crate::proto::tls::Version;
 use crate::proto::tls::crypt::{self, Cipher, Opened, Opener};
 use crate::proto::tls::handshake::Joiner;
 use crate::proto::tls::keylog::Secret;
-use crate::proto::tls::record::{self, HEADER, PAYLOAD, Record, Records, content};
+use crate::proto::tls::plain::Plain;
+use crate::proto::tls::record::{self, HEADER, Header, PAYLOAD, Record, Records, content};
 
 /// Openings tried behind one hole. Small records cost 0.3 µs each, the largest 3 µs.
 const TRIES: u32 = 4096;
@@ -56,8 +57,15 @@ impl InForce {
         Self::tls13(cipher, version, &crypt::next_traffic_secret(cipher, self.secret.as_ref()?)?)
     }
 
-    pub(super) fn open(&mut self, record: Record<'_>, out: &mut Vec<u8>) -> Option<Opened> {
+    pub(super) fn open(&mut self, record: Record<'_>, out: &mut Plain) -> Option<Opened> {
         let opened = self.opener.open(self.sequence, record, out)?;
+        self.sequence += 1;
+        Some(opened)
+    }
+
+    /// The record that lies joined in `place`.
+    pub(super) fn open_joined(&mut self, header: Header, place: &mut Plain) -> Option<Opened> {
+        let opened = self.opener.open_joined(self.sequence, header, place)?;
         self.sequence += 1;
         Some(opened)
     }
@@ -150,7 +158,7 @@ impl Half {
     }
 
     /// Looks for a record in what is held and `bytes`, with the keys given: each with its phase.
-    pub(super) fn search(&mut self, bytes: &[u8], keys: &mut Vec<(Phase, InForce)>, plain: &mut Vec<u8>) -> Found {
+    pub(super) fn search(&mut self, bytes: &[u8], keys: &mut Vec<(Phase, InForce)>, plain: &mut Plain) -> Found {
         let Some(lost) = &mut self.lost else { return Found::Nothing };
         lost.held.extend_from_slice(bytes);
         // A key of which no record was seen may come into force anywhere behind the hole's beginning.

@@ -7,6 +7,8 @@
 
 mod facts;
 mod half;
+mod hole;
+mod messages;
 
 #[cfg(test)]
 mod tests;
@@ -14,18 +16,15 @@ mod tests;
 pub use facts::Facts;
 pub use half::Hidden;
 
-use half::{Found, Half, InForce, Phase};
+use half::{Half, InForce, Phase};
 use zeroize::Zeroizing;
 
 use super::crypt::{self, Cipher};
-use super::handshake::{MESSAGE, kind};
 use super::keylog::Secret;
 use super::keys::{Keys, Secrets};
-use super::record::{HEADER, Record, Step as Next, content, ssl2_client_hello};
-use super::{ClientHello, EncryptedExtensions, ServerHello, Version};
-
-/// Longest encrypted premaster secret: an RSA key of 8,192 bits.
-const PREMASTER: usize = 1024;
+use super::plain::Plain;
+use super::record::{HEADER, Header, Record, Step as Next, content, ssl2_client_hello};
+use super::{ClientHello, Version};
 
 /// Who sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +231,7 @@ impl Session {
     }
 
     /// Reads the next record of what is held of a direction and of `bytes`, which must be what follows.
-    pub fn step(&mut self, from: Party, bytes: &[u8], keys: &Keys, plain: &mut Vec<u8>) -> Step {
+    pub fn step(&mut self, from: Party, bytes: &[u8], keys: &Keys, plain: &mut Plain) -> Step {
         plain.clear();
         if self.half(from).phase == Phase::Blind {
             return Step::Blind(0);
@@ -241,9 +240,21 @@ impl Session {
             return self.find(from, bytes, keys, plain);
         }
         let mut records = std::mem::take(&mut self.half_mut(from).records);
-        let step = match records.step(bytes) {
+        let step = match records.step(bytes, plain.buffer()) {
             Next::More => Ok(Step::More(0)),
-            Next::Record(record, used) => {
+            Next::Record(record, used, true) if self.opens_in_place(from, record.header()) => {
+                let (header, size) = (record.header(), HEADER + record.body.len());
+                *plain.buffer() = records.hand_over();
+                match self.joined_record(from, header, keys, plain) {
+                    Some(what) => Ok(Step::Record(Piece { used, skipped: 0, size, what, hidden: None })),
+                    None => {
+                        // Spoilt, and given up; how long it was still counts.
+                        records.load(plain.take());
+                        Err((used, false))
+                    }
+                }
+            }
+            Next::Record(record, used, _) => {
                 let size = HEADER + record.body.len();
                 match self.record(from, record, keys, plain) {
                     Ok(what) => Ok(Step::Record(Piece { used, skipped: 0, size, what, hidden: None })),
@@ -274,7 +285,7 @@ impl Session {
     }
 
     /// One whole record.
-    fn record(&mut self, from: Party, record: Record<'_>, keys: &Keys, plain: &mut Vec<u8>) -> Result<What, Stop> {
+    fn record(&mut self, from: Party, record: Record<'_>, keys: &Keys, plain: &mut Plain) -> Result<What, Stop> {
         match self.half(from).phase {
             Phase::Plain if record.kind == content::APPLICATION_DATA => self.unexpected_data(from, record, keys, plain),
             Phase::Plain => self.plain(from, record, keys),
@@ -379,7 +390,7 @@ impl Session {
         from: Party,
         record: Record<'_>,
         keys: &Keys,
-        plain: &mut Vec<u8>,
+        plain: &mut Plain,
     ) -> Result<What, Stop> {
         if !self.is_tls13() {
             return Err(Stop::Blind);
@@ -390,14 +401,14 @@ impl Session {
 
     // --- TLS 1.3
 
-    fn early_record(&mut self, record: Record<'_>, keys: &Keys, plain: &mut Vec<u8>) -> Result<What, Stop> {
+    fn early_record(&mut self, record: Record<'_>, keys: &Keys, plain: &mut Plain) -> Result<What, Stop> {
         if record.kind != content::APPLICATION_DATA {
             // A second hello, or the dummy change of keys.
             return self.plain(Party::Client, record, keys);
         }
         match self.facts.early_data {
             None => {
-                plain.extend_from_slice(record.body);
+                plain.copy(record);
                 Ok(What::Early)
             }
             Some(taken) => {
@@ -424,7 +435,7 @@ impl Session {
         }
     }
 
-    fn open_early_record(&mut self, record: Record<'_>, keys: &Keys, plain: &mut Vec<u8>) -> Option<What> {
+    fn open_early_record(&mut self, record: Record<'_>, keys: &Keys, plain: &mut Plain) -> Option<What> {
         self.ask(keys);
         if self.half(Party::Client).force.is_none() {
             let force = InForce::tls13(self.cipher?, self.version(), self.secrets.client_early.as_ref()?)?;
@@ -436,7 +447,7 @@ impl Session {
     }
 
     /// Opens 0-RTT data that was kept: the payload of its record, in order.
-    pub fn open_early(&mut self, body: &[u8], keys: &Keys, plain: &mut Vec<u8>) -> What {
+    pub fn open_early(&mut self, body: &[u8], keys: &Keys, plain: &mut Plain) -> What {
         plain.clear();
         if self.half(Party::Client).phase != Phase::Early || self.facts.early_data != Some(true) {
             return What::Opaque;
@@ -464,7 +475,7 @@ impl Session {
         from: Party,
         record: Record<'_>,
         keys: &Keys,
-        plain: &mut Vec<u8>,
+        plain: &mut Plain,
     ) -> Result<What, Stop> {
         let (cipher, version) = (self.cipher.ok_or(Stop::Blind)?, self.version());
         if self.half(from).force.is_none() {
@@ -499,7 +510,7 @@ impl Session {
         if unknown { Ok(What::Opaque) } else { Err(Stop::Lost) }
     }
 
-    fn data_record(&mut self, from: Party, record: Record<'_>, keys: &Keys, plain: &mut Vec<u8>) -> Result<What, Stop> {
+    fn data_record(&mut self, from: Party, record: Record<'_>, keys: &Keys, plain: &mut Plain) -> Result<What, Stop> {
         if self.half(from).force.is_none() {
             self.traffic_in_force(from, keys)?;
         }
@@ -514,6 +525,21 @@ impl Session {
         }
     }
 
+    /// Is a record of this direction opened with one key, the one in force, or not at all? Then its payload may be spoilt.
+    fn opens_in_place(&self, from: Party, header: Header) -> bool {
+        let half = self.half(from);
+        half.phase == Phase::Data
+            && half.force.is_some()
+            && (header.kind == content::APPLICATION_DATA || !self.is_tls13())
+    }
+
+    /// Such a record, which lies joined where its plaintext shall be.
+    fn joined_record(&mut self, from: Party, header: Header, keys: &Keys, plain: &mut Plain) -> Option<What> {
+        let opened = self.half_mut(from).force.as_mut()?.open_joined(header, plain)?;
+        self.decrypted = true;
+        Some(self.opened(from, opened, keys, plain))
+    }
+
     /// TLS 1.3: the key for data comes into force.
     fn traffic_in_force(&mut self, from: Party, keys: &Keys) -> Result<(), Stop> {
         self.ask(keys);
@@ -525,11 +551,11 @@ impl Session {
     }
 
     /// What an opened record carries.
-    fn opened(&mut self, from: Party, opened: crypt::Opened, keys: &Keys, plain: &[u8]) -> What {
+    fn opened(&mut self, from: Party, opened: crypt::Opened, keys: &Keys, plain: &Plain) -> What {
         match opened.kind {
             content::APPLICATION_DATA => What::Data(opened.length),
             content::HANDSHAKE => {
-                let body = Zeroizing::new(plain.get(..opened.length).unwrap_or_default().to_vec());
+                let body = Zeroizing::new(plain.text(opened.length).to_vec());
                 self.messages(from, &body, keys);
                 What::Control
             }
@@ -541,208 +567,6 @@ impl Session {
                 What::Control
             }
             _ => What::Control,
-        }
-    }
-
-    // --- handshake messages
-
-    fn messages(&mut self, from: Party, bytes: &[u8], keys: &Keys) {
-        let mut joiner = std::mem::take(&mut self.half_mut(from).joiner);
-        let cleared = joiner.push(bytes, |message| self.message(from, message.kind, message.body, message.whole, keys));
-        if cleared.is_ok() {
-            self.half_mut(from).joiner = joiner;
-        }
-        // A hello that is not whole may be all that is ever seen of it.
-    }
-
-    fn message(&mut self, from: Party, kind_of: u8, body: &[u8], whole: &[u8], keys: &Keys) {
-        let in_plain = self.half(from).phase == Phase::Plain;
-        if let Some(transcript) = &mut self.transcript
-            && in_plain
-        {
-            if transcript.len() + whole.len() <= MESSAGE && keys.wants_transcript() {
-                transcript.extend_from_slice(whole);
-            } else {
-                self.transcript = None;
-            }
-        }
-        match (kind_of, from) {
-            (kind::CLIENT_HELLO, Party::Client) => self.client_hello(ClientHello::read(body, true)),
-            (kind::SERVER_HELLO, Party::Server) => {
-                if let Some(hello) = ServerHello::read(body) {
-                    self.server_hello(hello);
-                }
-            }
-            (kind::ENCRYPTED_EXTENSIONS, Party::Server) if self.is_tls13() => {
-                self.facts.encrypted_extensions(EncryptedExtensions::read(body));
-            }
-            (kind::CERTIFICATE, _) => self.facts.certificate(body, from == Party::Client),
-            (kind::COMPRESSED_CERTIFICATE, _) => {
-                if let Some(body) = super::compressed::certificate(body) {
-                    self.facts.certificate(&body, from == Party::Client);
-                }
-            }
-            (kind::CERTIFICATE_REQUEST, Party::Server) => self.facts.certificate_requested = true,
-            (kind::CLIENT_KEY_EXCHANGE, Party::Client) => {
-                if self.cipher.is_some_and(|cipher| cipher.rsa_key_exchange) {
-                    self.encrypted_premaster =
-                        body.get(2..).unwrap_or_default().iter().copied().take(PREMASTER).collect();
-                }
-                self.session_hash_of = self.transcript.take();
-            }
-            (kind::END_OF_EARLY_DATA, Party::Client) if self.half(from).phase == Phase::Early => {
-                self.enter(from, Phase::Handshake);
-            }
-            (kind::FINISHED, _) if self.half(from).phase == Phase::Handshake => self.enter(from, Phase::Data),
-            (kind::KEY_UPDATE, _) if self.half(from).phase == Phase::Data && self.is_tls13() => {
-                let (cipher, version) = (self.cipher, self.version());
-                let half = self.half_mut(from);
-                let next = half.force.as_ref().zip(cipher).and_then(|(force, cipher)| force.updated(cipher, version));
-                half.force = next.map(Box::new);
-                if half.force.is_none() {
-                    half.phase = Phase::Blind;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn enter(&mut self, from: Party, phase: Phase) {
-        let half = self.half_mut(from);
-        (half.phase, half.force) = (phase, None);
-    }
-
-    fn client_hello(&mut self, hello: ClientHello) {
-        self.client_random = hello.random;
-        self.asked = 0;
-        self.secrets = Secrets::default();
-        if hello.early_data && !self.facts.retried && self.half(Party::Client).phase == Phase::Plain {
-            self.half_mut(Party::Client).phase = Phase::Early;
-        }
-        self.facts.client_hello(hello);
-    }
-
-    fn server_hello(&mut self, hello: ServerHello) {
-        if hello.retry {
-            self.facts.retried = true;
-            if self.half(Party::Client).phase == Phase::Early {
-                self.facts.early_data = Some(false);
-            }
-            return;
-        }
-        self.server_random = Some(hello.random);
-        self.cipher = Cipher::of(hello.suite);
-        self.encrypt_then_mac = hello.encrypt_then_mac;
-        self.extended_master = hello.extended_master_secret;
-        let tls13 = hello.version.is_tls13();
-        self.facts.server_hello(hello);
-        if !tls13 {
-            if self.half(Party::Client).phase == Phase::Early {
-                self.facts.early_data = Some(false);
-                self.half_mut(Party::Client).phase = Phase::Plain;
-            }
-            return;
-        }
-        self.enter(Party::Server, Phase::Handshake);
-        if self.half(Party::Client).phase == Phase::Plain {
-            self.enter(Party::Client, Phase::Handshake);
-        }
-    }
-
-    /// The hello that is not whole, when the direction ends: what there is of it.
-    pub fn cut_off(&mut self) {
-        if self.facts.client.is_some() {
-            return;
-        }
-        // A message's beginning, or that of a record that never became whole.
-        let half = self.half_mut(Party::Client);
-        let held = half.records.take();
-        let mut bytes = half.joiner.held().to_vec();
-        bytes.extend_from_slice(held.get(HEADER..).unwrap_or_default());
-        half.records.load(held);
-        if let [kind::CLIENT_HELLO, _, _, _, body @ ..] = &bytes[..]
-            && !body.is_empty()
-        {
-            self.facts.client_hello(ClientHello::read(body, false));
-        }
-    }
-
-    // --- behind a hole
-
-    /// Looks for the next record that a key opens.
-    fn find(&mut self, from: Party, bytes: &[u8], keys: &Keys, plain: &mut Vec<u8>) -> Step {
-        let blind = |session: &mut Self| Step::Blind(session.half_mut(from).blind());
-        let Some(cipher) = self.cipher else { return blind(self) };
-        let version = self.version();
-        let mut candidates = Vec::new();
-        match self.half(from).phase {
-            Phase::Plain | Phase::Data if !self.is_tls13() => {
-                if let Some(force) = self.half_mut(from).force.take() {
-                    candidates.push((Phase::Data, *force));
-                } else {
-                    match self.tls12_openers(keys) {
-                        Ok((client, server)) => {
-                            let opener = if from == Party::Client { client } else { server };
-                            candidates.push((Phase::Data, InForce::new(opener, None)));
-                        }
-                        Err(Stop::Wait) => return Step::Wait(0),
-                        Err(_) => return blind(self),
-                    }
-                }
-            }
-            Phase::Plain | Phase::Early | Phase::Blind => return blind(self),
-            phase => {
-                self.ask(keys);
-                if let Some(force) = self.half_mut(from).force.take() {
-                    candidates.push((phase, *force));
-                } else if phase == Phase::Handshake
-                    && let Some(secret) = self.handshake_secret(from)
-                {
-                    candidates.extend(InForce::tls13(cipher, version, secret).map(|key| (phase, key)));
-                }
-                match self.traffic_secret(from) {
-                    Some(secret) if phase == Phase::Handshake || candidates.is_empty() => {
-                        candidates.extend(InForce::tls13(cipher, version, secret).map(|key| (Phase::Data, key)));
-                    }
-                    // The key behind a KeyUpdate.
-                    Some(_) => {
-                        let next = candidates.first().and_then(|(_, key)| key.updated(cipher, version));
-                        candidates.extend(next.map(|key| (Phase::Data, key)));
-                    }
-                    None if candidates.is_empty() => {
-                        return match self.missing(keys) {
-                            Stop::Wait => Step::Wait(0),
-                            _ => blind(self),
-                        };
-                    }
-                    None => {}
-                }
-            }
-        }
-        let half = self.half_mut(from);
-        match half.search(bytes, &mut candidates, plain) {
-            Found::Here(at, hidden, phase) => {
-                half.phase = phase;
-                half.found(at);
-                // Read as any other: out of what is held.
-                match self.step(from, &[], keys, plain) {
-                    Step::Record(piece) => {
-                        Step::Record(Piece { used: bytes.len(), skipped: at, hidden: Some(hidden), ..piece })
-                    }
-                    step => step,
-                }
-            }
-            found => {
-                // The key of before the hole stays the first to be tried.
-                if !candidates.is_empty() {
-                    half.force = Some(Box::new(candidates.swap_remove(0).1));
-                }
-                match found {
-                    Found::Never => Step::Blind(half.blind() - bytes.len()),
-                    Found::GivenUp(skipped) => Step::More(skipped),
-                    _ => Step::More(0),
-                }
-            }
         }
     }
 }

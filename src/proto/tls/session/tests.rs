@@ -45,12 +45,12 @@ struct Reader<'a> {
     keys: &'a Keys,
     heard: Heard,
     early: Vec<Vec<u8>>,
-    plain: Vec<u8>,
+    plain: Plain,
 }
 
 impl<'a> Reader<'a> {
     fn new(keys: &'a Keys) -> Self {
-        Self { session: Session::default(), keys, heard: Heard::default(), early: Vec::new(), plain: Vec::new() }
+        Self { session: Session::default(), keys, heard: Heard::default(), early: Vec::new(), plain: Plain::default() }
     }
 
     fn read(&mut self, from: Party, bytes: &[u8]) {
@@ -74,8 +74,8 @@ impl<'a> Reader<'a> {
                     self.heard.bytes += piece.skipped + piece.size;
                     self.heard.hidden.extend(piece.hidden);
                     match piece.what {
-                        What::Data(n) => self.heard.text[from as usize].extend_from_slice(&self.plain[..n]),
-                        What::Early => self.early.push(self.plain.clone()),
+                        What::Data(n) => self.heard.text[from as usize].extend_from_slice(self.plain.text(n)),
+                        What::Early => self.early.push(self.plain.all().to_vec()),
                         What::Control | What::Opaque => {}
                     }
                 }
@@ -83,7 +83,7 @@ impl<'a> Reader<'a> {
             if self.session.early() == Some(true) {
                 for body in std::mem::take(&mut self.early) {
                     if let What::Data(n) = self.session.open_early(&body, self.keys, &mut self.plain) {
-                        self.heard.text[0].extend_from_slice(&self.plain[..n]);
+                        self.heard.text[0].extend_from_slice(self.plain.text(n));
                     }
                 }
             }
