@@ -218,6 +218,31 @@ fn hard_case_14_file_trees_are_one_catch_all() {
     assert_eq!(templates(&asks), ["/contents/{path*}"]);
 }
 
+#[test]
+fn hard_case_08_a_colon_in_a_name_is_no_method() {
+    let mut asks = Vec::new();
+    for (at, name) in ["noah", "carlos", "felix", "emma", "tools"].iter().enumerate() {
+        asks.push(ask(format!("/build/home:{name}"), 200));
+        asks.push(ask(format!("/build/openSUSE:Leap:15.{at}"), 200));
+        asks.push(ask(format!("/build/home:{name}/standard"), 200));
+        asks.push(ask(format!("/build/openSUSE:Leap:15.{at}/standard"), 200));
+    }
+    assert_eq!(templates(&asks), ["/build/{buildId}", "/build/{buildId}/standard"]);
+    // What is asked of many things is a method, and so is what is asked of a collection.
+    let mut asks = Vec::new();
+    for i in ids(9) {
+        asks.push(ask(format!("/operations/{i}"), 200));
+        for verb in ["cancel", "wait", "retry"] {
+            asks.push(ask(format!("/operations/{i}:{verb}"), 200));
+            asks.push(ask(format!("/operations/batch:{verb}"), 200));
+        }
+    }
+    let got = templates(&asks);
+    for verb in ["cancel", "wait", "retry"] {
+        assert!(got.contains(&format!("/operations/{{operationId}}:{verb}")), "{got:?}");
+    }
+}
+
 fn nonsense(n: u64) -> String {
     let words = ["admin", "backup", "old", "test", "shell", "cgi", "login", "wp", "phpmyadmin", "config"];
     let letters: String =

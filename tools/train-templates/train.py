@@ -4,7 +4,7 @@
   train.py DATA SHADOWTAP OUT [--work FOLDER] [--ablate]
 
 DATA holds labelled traffic, `traffic/<api>.<part>.jsonl.gz` and `.truth.jsonl.gz`, and may hold `models.jsonl.gz`, one API
-a line with its `ops`. With --ablate further models are put beside OUT, each trained without one family of features. SHADOWTAP is the built command: it makes the rows, so that the model is asked what it was trained on.
+a line with its `ops`. With --ablate further models are put beside OUT, of one forest each: with all features, and without one family of them. SHADOWTAP is the built command: it makes the rows, so that the model is asked what it was trained on.
 The same data, command and versions (requirements.txt) give the same bytes: one thread, fixed seeds.
 """
 
@@ -30,17 +30,19 @@ import rewrite
 # Requests in each set of traffic that is drawn, and how many such sets for each API.
 VARIANTS = ((5000, 2), (300, 1))
 # How much the rows of the given traffic count, of such drawn traffic, and of the given traffic with other names.
-GIVEN, DRAWN, REWRITTEN = 4.0, 0.6, 0.5
+GIVEN, DRAWN, REWRITTEN = 4.0, 0.6, 2.0
 # How much a literal counts against a value: to fold two resources into one is worse than to split one.
 LITERAL = 1.6
 # What the second pass's log-odds of a value are lowered by: rewritten traffic holds more wordy values than most traffic does, and
 # to fold two resources into one is worse than to split one.
-SHIFT = -0.8
-TREES = 300
+SHIFT = -0.4
+# Each pass is the mean of so many forests of so many trees, each fitted to another draw of rows and features: what one of them
+# thinks by chance, the others don't.
+FORESTS, TREES = 3, 220
 FOLD_TREES = 120
 PARAMETERS = dict(
-    objective="binary", num_leaves=31, learning_rate=0.06, min_data_in_leaf=40, feature_fraction=0.4, bagging_fraction=0.6,
-    bagging_freq=1, lambda_l2=5.0, num_threads=1, verbose=-1, seed=7, deterministic=True, force_row_wise=True, max_bin=63)
+    objective="binary", num_leaves=31, learning_rate=0.06, min_data_in_leaf=200, feature_fraction=0.25, bagging_fraction=0.6,
+    bagging_freq=1, lambda_l2=20.0, num_threads=1, verbose=-1, seed=7, deterministic=True, force_row_wise=True, max_bin=63)
 # Families of features, by the name of the first of each.
 FAMILIES = {"text": "kind", "place": "n", "counts": "ln_calls", "overlap": "m_shared", "spread": "j1", "beside values": "v_next1",
             "parent": "p_root", "host": "parents", "vocabulary": "voc", "second pass": "p1"}
@@ -96,17 +98,17 @@ def plain(segment):
     return re.sub(r"\.(json|xml|csv|html)$", "", unquote(segment)).lower()
 
 
-def forest(model, shift=0.0):
-    """A booster as bytes: for each tree its nodes (feature, threshold, next two; leaves are negative), then its leaves. `shift` is
-    added to the log-odds of all."""
-    trees = model.dump_model()["tree_info"] if model else []
+def forest(models, shift=0.0):
+    """The mean of some boosters as bytes: for each tree its nodes (feature, threshold, next two; leaves are negative), then its
+    leaves. `shift` is added to the log-odds of all."""
+    trees = [tree for model in models for tree in model.dump_model()["tree_info"]]
     out = struct.pack("<I", len(trees))
     for tree in trees:
         nodes, leaves = [], []
 
         def read(node):
             if "split_feature" not in node:
-                leaves.append(node["leaf_value"])
+                leaves.append(node["leaf_value"] / len(models))
                 return ~(len(leaves) - 1)
             at = len(nodes)
             nodes.append(None)
@@ -153,7 +155,7 @@ def rows(command, work, words, traffic, first, second):
     for api, paths in sorted(traffic.items()):
         model = os.path.join(work, "model.bin")
         with open(model, "wb") as file:
-            file.write(model_file(first(fold_of(api)), None, words, without=api))
+            file.write(model_file(first(fold_of(api)), [], words, without=api))
         for path, weight in paths:
             truth = path.replace(".jsonl", ".truth.jsonl")
             call = [command, "templates", "features", path, truth, "--model", model] + (["--second"] if second else [])
@@ -167,11 +169,12 @@ def rows(command, work, words, traffic, first, second):
     return numpy.concatenate(out), numpy.array(owners), names
 
 
-def fit(table, trees, without=()):
+def fit(table, trees, forests=1, without=()):
     features = numpy.ascontiguousarray(table[:, 2:])
     for column in without:
         features[:, column] = 0
-    return lightgbm.train(PARAMETERS, lightgbm.Dataset(features, table[:, 0], weight=table[:, 1]), trees)
+    data = lightgbm.Dataset(features, table[:, 0], weight=table[:, 1], free_raw_data=False)
+    return [lightgbm.train(dict(PARAMETERS, seed=PARAMETERS["seed"] + at), data, trees) for at in range(forests)]
 
 
 def columns(names, family):
@@ -201,27 +204,30 @@ def main():
     words = vocabulary(known, apis)
     traffic = {api: list(variants(api, paths, models[api], words, args.work)) for api, paths in apis.items()}
     print("traffic is drawn", file=sys.stderr)
-    table, owners, names = rows(args.shadowtap, args.work, words, traffic, lambda _: None, False)
+    table, owners, names = rows(args.shadowtap, args.work, words, traffic, lambda _: [], False)
     print("first pass:", table.shape, file=sys.stderr)
     halves = [fit(table[owners != half], FOLD_TREES) for half in (0, 1)]
-    first = fit(table, TREES)
+    first = fit(table, TREES, FORESTS)
     second_table, _, second_names = rows(args.shadowtap, args.work, words, traffic, lambda half: halves[half], True)
     print("second pass:", second_table.shape, file=sys.stderr)
-    second = fit(second_table, TREES)
+    second = fit(second_table, TREES, FORESTS)
 
     def write(path, *model):
         with open(path, "wb") as file:
             file.write(model_file(*model))
 
     write(args.out, first, second, words)
+    if args.ablate:
+        # What the others are to be held against: one forest each.
+        write(f"{args.out}.with-all", fit(table, TREES), fit(second_table, TREES), words)
     for family in FAMILIES if args.ablate else []:
         name = f"{args.out}.without-{family.replace(' ', '-')}"
         if family == "second pass":
             write(name, first, first, words)
         elif family == "vocabulary":
-            write(name, fit(table, TREES, columns(names, family)), fit(second_table, TREES, columns(second_names, family)), {})
+            write(name, fit(table, TREES, 1, columns(names, family)), fit(second_table, TREES, 1, columns(second_names, family)), {})
         else:
-            write(name, fit(table, TREES, columns(names, family)), fit(second_table, TREES, columns(second_names, family)), words)
+            write(name, fit(table, TREES, 1, columns(names, family)), fit(second_table, TREES, 1, columns(second_names, family)), words)
         print("without", family, file=sys.stderr)
 
 

@@ -12,6 +12,7 @@ mod child;
 mod evidence;
 mod features;
 mod forest;
+mod joined;
 mod judge;
 mod names;
 mod place;
@@ -23,7 +24,7 @@ mod tails;
 pub(super) mod training;
 mod verdict;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::documented::Route;
 use super::rule::{Rule, RuleKind};
@@ -145,6 +146,8 @@ struct Learner<'a> {
     tree: &'a Tree,
     told: &'a Told<'a>,
     documented: &'a route::Assignment,
+    /// Endings that are part of the value before them.
+    joined: BTreeSet<NodeId>,
     out: Walked,
 }
 
@@ -164,7 +167,7 @@ struct Sorted {
 
 impl<'a> Learner<'a> {
     fn new(evidence: &'a Evidence<'a>, told: &'a Told<'a>, documented: &'a route::Assignment) -> Self {
-        Self { evidence, tree: evidence.tree, told, documented, out: Walked::default() }
+        Self { evidence, tree: evidence.tree, told, documented, joined: BTreeSet::new(), out: Walked::default() }
     }
 
     /// Reads a place: the nodes that one prefix of a template leads to.
@@ -260,7 +263,14 @@ impl<'a> Learner<'a> {
         let taught = !said.is_empty() && said.iter().all(|literal| *literal);
         let count = children.len();
         let levels = spans::levels(&children, |at| !verdicts[at].is_literal(), value.as_ref());
-        for ((child, mut verdict), level) in children.into_iter().zip(verdicts).zip(levels) {
+        let names = joined::names(self.evidence, &children, |at| !verdicts[at].is_literal(), value.is_some());
+        for (((child, mut verdict), level), named) in children.into_iter().zip(verdicts).zip(levels).zip(names) {
+            if named {
+                verdict.parameter(Reason::Colon);
+                let behind_colon = |n: &NodeId| self.evidence.text(*n).starts_with("\u{1}:");
+                let below = child.nodes.iter().flat_map(|n| self.tree.words_of(*n));
+                self.joined.extend(below.filter(behind_colon));
+            }
             if files && child.here == 0 && self.are_endings(&child.next[0]) {
                 verdict.parameter(Reason::File);
             }
@@ -296,7 +306,15 @@ impl<'a> Learner<'a> {
                 sorted.parameter.extend(child.nodes);
             }
         }
-        let children: Vec<_> = endings.into_iter().map(child).collect();
+        let mut others = Words::new();
+        for (token, nodes) in endings {
+            let (joined, nodes): (Vec<_>, Vec<_>) = nodes.into_iter().partition(|n| self.joined.contains(n));
+            sorted.absorbed.extend(joined);
+            if !nodes.is_empty() {
+                others.insert(token, nodes);
+            }
+        }
+        let children: Vec<_> = others.into_iter().map(child).collect();
         let verdicts = judge.judge(&Place { key: place.mixed(3), ..*place }, &children, None);
         let extensions = children.iter().filter(|c| is_extension(&c.text)).count();
         let after_value = matches!(pieces.last(), Some(Piece::Parameter | Piece::Pair));
@@ -343,7 +361,7 @@ impl<'a> Learner<'a> {
         endings.len() >= FILE_ENDINGS && endings.iter().filter(|e| !FORMATS.contains(e)).count() >= 2
     }
 
-    fn are_endings(&self, tokens: &std::collections::BTreeSet<u32>) -> bool {
+    fn are_endings(&self, tokens: &BTreeSet<u32>) -> bool {
         !tokens.is_empty()
             && tokens.iter().all(|t| self.evidence.tokens.get(*t as usize).is_some_and(|t| is_extension(t)))
     }

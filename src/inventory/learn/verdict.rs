@@ -38,6 +38,8 @@ pub(in crate::inventory) enum Reason {
     Number,
     /// Names with endings of all sorts are files.
     File,
+    /// It is what stands before a colon in names.
+    Colon,
     /// A document says so.
     Document,
     /// A document has the words beside it as literals.
@@ -62,6 +64,7 @@ impl Reason {
             Self::Alone => "nothing else stands beside it; a second one would be judged with it",
             Self::Number => "it is a number, and stands where no version does",
             Self::File => "names with endings of all sorts are files",
+            Self::Colon => "names with a colon begin with it, and stand nowhere else",
             Self::Document => "a document says so",
             Self::Neighbour => "a document has the words beside it as literals",
             Self::Rule => "a rule of the configuration says so",
