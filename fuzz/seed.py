@@ -281,6 +281,19 @@ paths: {/x: {get: {parameters: [{name: q, in: query}]}}}
               b"\x20\x3f\xe1\x1f\x87\x85\x40\x88\x25\xa8\x49\xe9\x5b\xa9\x7d\x7f\x89\x25\xa8\x49\xe9\x5b\xb8\xe8\xb4\xbf\xbe", b"\x10\x01a\x01b\x00\x01c\x00"]
     for late in range(3):
         seed("hpack", f"late{late}", bytes((late, 200)) + b"".join(bytes((len(b),)) + b for b in blocks))
+    # grpc: media type, coding, size of pieces, then (0, length, bytes); 250 and above is a hole.
+    def parts(kind, coding, *pieces):
+        return bytes((kind, coding, 6)) + b"".join(b"\0" + (len(p) - 1).to_bytes(4, "big") + p for p in pieces)
+
+    def framed(flags, text):
+        return bytes([flags]) + len(text).to_bytes(4, "big") + text
+    message = b"\x08\x96\x01\x12\x07testing"
+    zipped = framed(1, gzip.compress(message, mtime=0))
+    seed("grpc", "gzip", parts(0, 0, zipped + framed(0, message), zipped[:9], zipped[9:]))
+    seed("grpc", "deflate", parts(0, 1, framed(1, zlib.compress(message)) + framed(1, zlib.compress(b"\x0a\x0b" + b"x" * 11))))
+    seed("grpc", "hole", parts(0, 4, framed(0, message * 3)[:20]) + bytes((250, 0, 19)) + parts(0, 4, framed(0, message))[3:])
+    seed("grpc", "connect", parts(2, 4, framed(0, message) + framed(2, b'{"error": {"code": "not_found"}}')))
+    seed("grpc", "text", parts(1, 4, b"AAAAAAA=AAAAAAA=gAAAAA1ncnBjLXN0YXR1czow"))
     # For these, any bytes are a script. Each has numbers of its own: one more target changes no other's.
     for target in ("reassembly", "http1", "inventory", "restore", "tunnels"):
         rng = random.Random(target)

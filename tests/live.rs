@@ -6,6 +6,8 @@
 //! nothing at all. Where namespaces, nginx or wrk are missing, the test says SKIPPED and why. All traffic stays in the
 //! namespaces, is bounded in time and count, and everything is ended by its process id.
 
+#[path = "live/proxied.rs"]
+mod proxied;
 #[path = "live/span.rs"]
 mod span;
 #[path = "live/tls.rs"]

@@ -233,6 +233,46 @@ fn grpc_messages_and_statuses_call_by_call() {
     assert_eq!(compressed.sum::<u64>(), 6, "one placed and five imported with gzip");
 }
 
+/// Fields by number and type: of each side of a method, and how many messages it had.
+fn fields_of(endpoint: &Value, side: &str) -> (u64, BTreeMap<String, String>) {
+    let said = &endpoint["messages"][side];
+    let types =
+        |field: &Value| field["types"].as_object().expect("types").keys().cloned().collect::<Vec<_>>().join(", ");
+    let fields = said["fields"].as_object().map(|fields| fields.iter().map(|(n, f)| (n.clone(), types(f))).collect());
+    (said["messages"].as_u64().expect("a count"), fields.unwrap_or_default())
+}
+
+#[test]
+fn grpc_messages_compressed_or_not_have_the_fields_of_their_document() {
+    let undecoded = printed("transactions", "grpc", &[]);
+    let undecoded = undecoded.iter().filter_map(|t| t["grpc"]["undecoded_messages"].as_array());
+    assert_eq!(undecoded.flatten().filter_map(Value::as_u64).sum::<u64>(), 0);
+    let found = scan(&folder("grpc"), &expected("grpc"));
+    let endpoints = found["inventory"]["services"][0]["endpoints"].as_array().expect("endpoints");
+    let fields = |method: &str, side: &str| {
+        let endpoint = endpoints.iter().find(|e| text(&e["template"]).ends_with(method)).expect("a method");
+        fields_of(endpoint, side).1
+    };
+    let map = |fields: &[(&str, &str)]| fields.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect();
+    let wanted: BTreeMap<_, _> = map(&[("1", "integer")]);
+    let order: BTreeMap<_, _> = map(&[("1", "integer"), ("2", "string"), ("3", "number"), ("4", "string")]);
+    for (method, side, most) in [
+        ("/Get", "client", &wanted),
+        ("/Get", "server", &order),
+        ("/Place", "client", &order),
+        ("/Import", "client", &order),
+        ("/Import", "server", &wanted),
+        ("/List", "server", &order),
+        ("/Track", "client", &wanted),
+    ] {
+        // What is 0 or empty is not on the wire.
+        let found = fields(method, side);
+        assert!(!found.is_empty() && found.iter().all(|(n, t)| most.get(n) == Some(t)), "{method} {side}: {found:?}");
+    }
+    // Every order that is imported is compressed.
+    assert!(fields("/Import", "client").contains_key("2"));
+}
+
 #[test]
 fn etcds_messages_are_those_that_it_counts_itself() {
     let mut found = BTreeMap::<String, [u64; 2]>::new();
@@ -301,6 +341,81 @@ fn key_logs_that_are_rotated_partial_or_missing() {
     assert!(some > 20_000 && some < whole && missing > 20_000, "{some} {missing}");
     // None at all.
     assert_eq!(read(&[], &[]), (0, 0));
+}
+
+/// A recording as pcapng, `stretch` times as long, with the secrets behind the packet whose number is `at`.
+fn with_late_keys(name: &str, log: &str, stretch: u64, at: usize) -> (Vec<u8>, usize) {
+    let file = std::fs::File::open(folder(name).join("traffic.pcap.gz")).expect("a recording");
+    let mut pcap = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::MultiGzDecoder::new(file), &mut pcap).expect("gzip");
+    let keys = std::fs::read(folder(name).join(log)).expect("a key log");
+    let word = |at: usize| u32::from_le_bytes(pcap[at..at + 4].try_into().expect("four bytes"));
+    assert_eq!(word(0), 0xa1b2_c3d4, "microseconds, little-endian");
+    let mut out = Vec::new();
+    let mut block = |kind: u32, body: &[u8]| {
+        let length = (body.len().next_multiple_of(4) + 12) as u32;
+        out.extend([kind.to_le_bytes(), length.to_le_bytes()].concat());
+        out.extend_from_slice(body);
+        out.resize(out.len().next_multiple_of(4), 0);
+        out.extend(length.to_le_bytes());
+    };
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+    block(0x0a0d_0d0a, &words(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
+    block(1, &words(&[word(20), 262_144]));
+    let secrets = [words(&[0x544c_534b, keys.len() as u32]), keys].concat();
+    let (mut place, mut number, mut first) = (24, 0, None);
+    while place + 16 <= pcap.len() {
+        if number == at {
+            block(10, &secrets);
+        }
+        let (micros, size) = (u64::from(word(place)) * 1_000_000 + u64::from(word(place + 4)), word(place + 8));
+        let first = *first.get_or_insert(micros);
+        let ts = first + (micros - first) * stretch;
+        let head = words(&[0, (ts >> 32) as u32, ts as u32, size, word(place + 12)]);
+        let end = place + 16 + size as usize;
+        block(6, &[&head, &pcap[place + 16..end]].concat());
+        (place, number) = (end, number + 1);
+    }
+    if at >= number {
+        block(10, &secrets);
+    }
+    (out, number)
+}
+
+/// 34 connections in 4.4 seconds, each over in some milliseconds: their keys come when most are over, or all.
+#[test]
+fn keys_that_come_late_open_what_waits_and_those_that_come_too_late_are_missed() {
+    let name = "nginx-tls";
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::write(dir.path().join("empty.log"), "").expect("a file");
+    let read = |stretch, at| {
+        let (capture, packets) = with_late_keys(name, "keys/whole.log", stretch, at);
+        std::fs::write(dir.path().join("late.pcapng"), capture).expect("a file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_shadowtap"));
+        // That a key log is named says that keys may come.
+        command.current_dir(dir.path()).args(["scan", "--json", "-r", "late.pcapng", "--keylog", "empty.log"]);
+        let output = command.output().expect("shadowtap starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let inventory = found["inventory"].clone();
+        let bucket = |name: &str| inventory["visibility"]["buckets"][name].as_u64().unwrap_or(0);
+        let (decrypted, missing) = (bucket("decrypted_http"), bucket("tls_no_keys"));
+        let odd = inventory["oddities"]["tls_key_missing"].as_u64().unwrap_or(0);
+        (inventory, decrypted, missing, odd, packets)
+    };
+    let (inventory, whole, missing, odd, packets) = read(1, 0);
+    assert!(whole > 50_000 && missing == 0 && odd == 0);
+    let all = lines(&inventory["services"]);
+    for at in [packets / 3, packets - 1, packets] {
+        let (inventory, decrypted, missing, odd, _) = read(1, at);
+        equal(&format!("keys behind packet {at} of {packets}"), &lines(&inventory["services"]), &all);
+        assert_eq!((decrypted, missing, odd), (whole, 0, 0), "keys behind packet {at} of {packets}");
+    }
+    // 44 seconds, and nobody waits for more than ten.
+    let (inventory, decrypted, missing, odd, _) = read(10, packets);
+    assert!(decrypted > 0 && decrypted < whole && missing > 10_000, "{decrypted} of {whole}, {missing} without keys");
+    assert!(odd > 5, "{odd} connections are told");
+    assert!(lines(&inventory["services"]).len() <= all.len());
 }
 
 #[test]

@@ -67,6 +67,9 @@ pub struct Limits {
     pub body_bytes: usize,
     /// How many times larger than its coded form a decoded body may become before it counts as a bomb.
     pub body_ratio: u32,
+    /// Decoded bytes of the compressed messages of one side of a gRPC call that are looked at. Each message is bounded
+    /// as a body is; of messages under way, `body_decoders` are decoded at a time.
+    pub grpc_bytes: usize,
     /// QUIC connections followed at a time.
     pub quic_flows: usize,
     /// Bytes of QUIC ClientHellos that are not whole yet, of all connections together.
@@ -120,6 +123,7 @@ impl Default for Limits {
             body_decoders: 64,
             body_bytes: 1 << 20,
             body_ratio: 1000,
+            grpc_bytes: 16 << 20,
             quic_flows: 65_536,
             quic_bytes: 16 << 20,
             tunnels: TunnelSettings::default(),

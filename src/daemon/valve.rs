@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 
 use crate::base::{FlowKey, Timestamp};
 use crate::exchange::{BodyWish, Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use crate::proto::grpc::Seen;
 use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{Fields, RequestHead, ResponseHead};
 use crate::stream::Connection;
@@ -96,6 +97,12 @@ impl<O: Observer> Observer for Valve<O> {
     fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
         if let Some(request) = request {
             self.inner.trailers(request, response, fields);
+        }
+    }
+
+    fn grpc_fields(&mut self, request: &mut Self::Request, server: bool, fields: &[Seen]) {
+        if let Some(request) = request {
+            self.inner.grpc_fields(request, server, fields);
         }
     }
 

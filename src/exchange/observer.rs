@@ -3,6 +3,7 @@
 use super::quic::QuicFlow;
 use super::turns::Turns;
 use crate::base::{Address, Timestamp};
+use crate::proto::grpc::Seen;
 use crate::proto::tls::fingerprint::Carrier;
 use crate::proto::tls::session::Facts;
 use crate::proto::websocket::{Piece, Tally};
@@ -177,6 +178,8 @@ pub struct Grpc {
     pub bytes: [u64; 2],
     /// Compressed messages.
     pub compressed: [u64; 2],
+    /// Compressed messages that were not decoded whole.
+    pub undecoded: [u64; 2],
     /// There may be more: bytes are missing, or were no messages.
     pub unsure: bool,
 }
@@ -222,6 +225,11 @@ pub trait Observer {
     /// Trailer fields of the request (`response` false) or of its response were read (HTTP/2).
     fn trailers(&mut self, request: &mut Self::Request, response: bool, fields: Fields<'_>) {
         let _ = (request, response, fields);
+    }
+
+    /// Fields of the protobuf messages of the client or of the server of a gRPC call; given before [`Observer::grpc`].
+    fn grpc_fields(&mut self, request: &mut Self::Request, server: bool, fields: &[Seen]) {
+        let _ = (request, server, fields);
     }
 
     /// What was found in a gRPC call; given right before the end of its exchange.

@@ -7,12 +7,14 @@
 //! Never holds back anything in a connection that is in order already.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::observer::Observer;
 use super::table::{Table, UNKNOWN};
 use super::talk::{Event, Half, Held, Kind, Straddle, Talk};
 use super::tls::Parted;
 use crate::base::{Bucket, Ledger, Limits, Oddities, Oddity, Side, Timestamp};
+use crate::proto::grpc::Decoding;
 use crate::proto::hpack::List;
 use crate::proto::probe::{self, Start};
 use crate::proto::tls::{Keys, Plain};
@@ -43,6 +45,8 @@ pub struct Pairing<O: Observer> {
     pub(super) buffered: usize,
     /// Decoders at work.
     pub(super) decoders: usize,
+    /// What decoding messages of gRPC may take.
+    pub(super) grpc: Arc<Decoding>,
     /// The fields of a header block, HTTP/2.
     pub(super) list: List,
     /// Bytes that all HTTP/2 connections take.
@@ -77,6 +81,7 @@ impl<O: Observer> Pairing<O> {
             spare: Vec::new(),
             buffered: 0,
             decoders: 0,
+            grpc: Arc::new(Decoding::new(limits)),
             list: List::new(),
             http2_held: 0,
             keys: Keys::new(limits.tls_keys),

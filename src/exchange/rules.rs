@@ -81,11 +81,13 @@ fn grpc_call(call: &Call, partial: Partial, oddities: &mut Oddities) -> Grpc {
     if unsure && !coded && !partial.has(Partial::REQUEST_GAP) && !partial.has(Partial::RESPONSE_GAP) {
         oddities.bump(Oddity::GrpcBroken);
     }
+    call.messages.iter().flatten().filter_map(|m| m.odd).for_each(|odd| oddities.bump(odd));
     Grpc {
         status: call.status.or(call.messages[1].as_ref().and_then(|m| m.status)),
         messages: of(|m| m.count),
         bytes: of(|m| m.bytes),
         compressed: of(|m| m.compressed),
+        undecoded: of(|m| m.undecoded),
         unsure: unsure || !partial.is_whole(),
     }
 }
@@ -147,7 +149,8 @@ impl<O: Observer> Pairing<O> {
         exchange.start = at.offset;
         exchange.acked = at.acked.map_or(UNKNOWN, |acked| acked.min(server_pos));
         exchange.asked = Some(at.ts);
-        exchange.grpc = head.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, head.fields)));
+        exchange.grpc =
+            head.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, head.fields, &self.grpc)));
         let framing = request_framing(facts);
         if let Framing::Length(n) = framing {
             exchange.end = at.offset.saturating_add(u64::from(head.size)).saturating_add(n);
@@ -593,6 +596,11 @@ impl<O: Observer> Pairing<O> {
     pub(super) fn finish(&mut self, c: &Connection, number: u32) {
         let exchange = self.table.get_mut(number);
         if let (Some(call), Some(request)) = (exchange.grpc.take(), &mut exchange.request) {
+            for (server, messages) in [false, true].into_iter().zip(&call.messages) {
+                if let Some(messages) = messages.as_ref().filter(|m| !m.fields.is_empty()) {
+                    self.observer.grpc_fields(request, server, &messages.fields);
+                }
+            }
             let call = grpc_call(&call, exchange.partial, &mut self.oddities);
             self.observer.grpc(request, &call);
         }

@@ -19,6 +19,7 @@ pub mod shape;
 mod skeleton;
 mod target;
 mod watch;
+mod words;
 
 pub use batch::Batch;
 pub use caller::{Network, NotANetwork, TrustedProxies};

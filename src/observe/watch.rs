@@ -9,16 +9,16 @@
 //! the capture gives no observation either, since nobody knows what was asked; floor 4 counts it as `request_missing`.
 //! Such a response, a request with a hidden head, TLS and QUIC, and what could not be read give [`Glimpse`]s.
 
-use std::collections::BTreeMap;
-
 use super::caller::TrustedProxies;
 use super::key::Key;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
-use super::skeleton::Skeleton;
 use super::target::{self, Parts};
-use super::{Blindness, Field, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
+use super::words::Words;
+use super::{Blindness, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
 use crate::base::{Address, Timestamp};
 use crate::exchange::{Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use crate::proto::grpc::Seen;
+use crate::proto::protobuf::Wire;
 use crate::proto::websocket::{Piece, Tally};
 use crate::proto::{RequestHead, ResponseHead, grpc};
 use crate::stream::Connection;
@@ -61,51 +61,6 @@ const NOTHING: u32 = u32::MAX;
 /// The number is that of a message that does not say what was asked.
 const BLIND: u32 = 1 << 31;
 
-/// Messages of one side whose fields are looked at one by one; of those behind, one in [`SAMPLE`] is.
-const ALL_OF: u64 = 256;
-const SAMPLE: u64 = 16;
-/// Fields of a connection that wait to be told.
-const FIELDS: usize = 128;
-
-/// What is said behind a WebSocket handshake. Of pairs the first is the client's.
-#[derive(Clone, Debug)]
-struct Words {
-    skeletons: [Skeleton; 2],
-    /// Text messages that are over.
-    count: [u64; 2],
-    /// Messages by side, place and form of a field, since they were last told.
-    fields: BTreeMap<(bool, String, Kind), u64>,
-}
-
-impl Words {
-    fn new() -> Self {
-        Self { skeletons: [Skeleton::new(), Skeleton::new()], count: [0; 2], fields: BTreeMap::new() }
-    }
-
-    fn hear(&mut self, server: bool, piece: Piece<'_>) {
-        let side = usize::from(server);
-        let number = self.count[side];
-        let looks = number < ALL_OF || number.is_multiple_of(SAMPLE);
-        match piece {
-            Piece::Text(bytes) if looks => self.skeletons[side].push(bytes),
-            Piece::Text(_) => {}
-            Piece::End => {
-                self.count[side] += 1;
-                let fields = &mut self.fields;
-                self.skeletons[side].end(|path, kind| {
-                    let key = (server, path.to_owned(), kind);
-                    let room = fields.len() < FIELDS;
-                    if let Some(count) = fields.get_mut(&key) {
-                        *count += 1;
-                    } else if room {
-                        fields.insert(key, 1);
-                    }
-                });
-            }
-        }
-    }
-}
-
 /// What is known of a request.
 #[derive(Clone, Debug)]
 struct Slot {
@@ -123,9 +78,11 @@ struct Slot {
     grpc_status: Option<u16>,
     /// Messages and bytes of both sides.
     said: Option<[[u64; 2]; 2]>,
-    /// Its handshake was observed; it stands for what is said since.
+    /// Its handshake was observed, and it stands for what is said since; or it is a call whose messages have fields.
     words: Option<Box<Words>>,
     trailing_slash: bool,
+    /// A handshake of WebSocket over HTTP/2.
+    extended: bool,
 }
 
 impl<S: Sink> Watch<S> {
@@ -245,6 +202,7 @@ impl Slot {
             said: None,
             words: None,
             trailing_slash: false,
+            extended: false,
         }
     }
 
@@ -264,18 +222,23 @@ impl Slot {
         self.server = server;
         (self.status, self.grpc_status, self.said) = (None, None, None);
         self.response_type = Span::default();
+        // What WebSocket (or another upgrade) begins with in HTTP/1 is a GET of the same resource (RFC 8441, 5).
+        self.extended = head.method == "CONNECT";
         let target = target::split(head.target.bytes());
         self.host = match target.authority.or(head.host).and_then(|h| hosts.append(h, &mut self.text)) {
             Some(span) => span,
             None => append(&mut self.text, &server.ip().to_string()),
         };
-        let method = &head.method[..head.method.floor_char_boundary(METHOD_MAX)];
+        let method = if self.extended { "GET" } else { head.method };
+        let method = &method[..method.floor_char_boundary(METHOD_MAX)];
         self.method = append(&mut self.text, method);
         self.request_type = media_type(head.content_type, &mut self.text);
         let mut parts =
             Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
         self.trailing_slash = parts.read(key, head.target, target.rest.len());
-        if head.content_type.is_some_and(|value| grpc::form(value).is_some()) {
+        // A method has two parts and no parameters.
+        let rpc = self.segments.len() == 2 && self.parameters.is_empty();
+        if rpc && head.content_type.is_some_and(|value| grpc::names_method(value, head.fields)) {
             self.name_rpc(head.target.bytes());
         }
     }
@@ -304,12 +267,8 @@ impl Slot {
     /// Tells what was said since.
     #[cold]
     fn tell(&mut self, tally: &[Tally; 2], ts: Timestamp, sink: &mut impl Sink) {
-        let Some(words) = &mut self.words else { return };
-        let told = std::mem::take(&mut words.fields);
-        let fields: Vec<_> = told
-            .iter()
-            .map(|((server, path, kind), messages)| Field { server: *server, path, kind: *kind, messages: *messages })
-            .collect();
+        let Some(words) = &self.words else { return };
+        let fields = words.told();
         let said = Said {
             messages: [tally[0].messages, tally[1].messages],
             bytes: [tally[0].bytes, tally[1].bytes],
@@ -340,10 +299,15 @@ impl Slot {
                 said: Some(said),
             });
         });
+        if let Some(words) = &mut self.words {
+            words.fields.clear();
+        }
     }
 
     #[inline]
     fn observe(&self, outcome: &Outcome, sink: &mut impl Sink) {
+        // Of a call whose messages have fields.
+        let fields = self.words.as_ref().map_or_else(Vec::new, |words| words.told());
         lend(&self.text, &self.segments, &self.parameters, |path, query| {
             let whole = outcome.partial.is_whole();
             let bodied = |span: Span, size: u64| if size == 0 && whole { "" } else { span.of(&self.text) };
@@ -364,7 +328,7 @@ impl Slot {
                 response_size: outcome.response_body,
                 latency: outcome.latency,
                 partial: !whole,
-                said: self.said.map(|[messages, bytes]| Said { messages, bytes, fields: &[], since: false }),
+                said: self.said.map(|[messages, bytes]| Said { messages, bytes, fields: &fields, since: false }),
             });
         });
     }
@@ -394,15 +358,20 @@ impl<S: Sink> Observer for Watch<S> {
     #[inline]
     fn response(&mut self, request: &mut Ticket, head: &ResponseHead<'_>) {
         if let Some(slot) = self.slots.get_mut(request.0 as usize) {
-            slot.status = Some(head.status);
+            // Over HTTP/2 any 2xx grants what 101 does over HTTP/1 (RFC 8441, 4): one endpoint, one answer.
+            let granted = slot.extended && matches!(head.status, 200..=299);
+            slot.status = Some(if granted { 101 } else { head.status });
             slot.response_type = media_type(head.content_type, &mut slot.text);
         }
     }
 
     #[inline]
     fn finish(&mut self, _: &Connection, request: Ticket, outcome: &Outcome) {
-        if let Some(slot) = self.slots.get(request.0 as usize) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
             slot.observe(outcome, &mut self.sink);
+            if slot.words.is_some() {
+                slot.words = None;
+            }
             self.free.push(request.0);
         } else {
             self.finish_blind(request.0, outcome);
@@ -435,6 +404,20 @@ impl<S: Sink> Observer for Watch<S> {
         if let Some(slot) = self.slots.get_mut(request.0 as usize) {
             slot.words = None;
             self.free.push(request.0);
+        }
+    }
+
+    fn grpc_fields(&mut self, request: &mut Ticket, server: bool, fields: &[Seen]) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize) {
+            let words = slot.words.get_or_insert_with(|| Box::new(Words::new()));
+            for Seen { number, wire, messages } in fields {
+                let kind = match wire {
+                    Wire::Varint => Kind::Integer,
+                    Wire::Fixed => Kind::Decimal,
+                    Wire::Delimited | Wire::Group => Kind::Text,
+                };
+                words.fields.insert((server, number.to_string(), kind), *messages);
+            }
         }
     }
 
@@ -521,146 +504,4 @@ fn unusual_type(value: &[u8], text: &mut String) -> Span {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::FlowKey;
-    use crate::exchange::Partial;
-    use crate::observe::Batch;
-    use crate::proto::{Fields, Version};
-    use httparse::Header;
-
-    const CLIENT: (u32, u16) = (0x0a00_0001, 50_000);
-    const SERVER: (u32, u16) = (0x0a00_0002, 8080);
-
-    fn connection() -> Connection {
-        let (key, _) = FlowKey::new(Address::v4(CLIENT.0, CLIENT.1), Address::v4(SERVER.0, SERVER.1), 0);
-        Connection { key, id: 1, opener: None, opened: Timestamp(0) }
-    }
-
-    fn sides() -> Sides {
-        Sides { client: Address::v4(CLIENT.0, CLIENT.1), server: Address::v4(SERVER.0, SERVER.1), secure: false }
-    }
-
-    fn outcome() -> Outcome {
-        Outcome {
-            started: Timestamp(7),
-            latency: Some(1000),
-            request_body: 3,
-            response_body: 10,
-            partial: Partial::default(),
-            interim: 0,
-        }
-    }
-
-    fn request<'a>(
-        method: &'a str,
-        target: &'a [u8],
-        host: Option<&'a [u8]>,
-        fields: &'a [Header<'a>],
-    ) -> RequestHead<'a> {
-        let (fields, version) = (Fields(fields), Version::Http11);
-        let content_type = fields.get("content-type");
-        RequestHead { method, target: target.into(), host, version, fields, content_type, size: 0 }
-    }
-
-    fn watch_one(head: &RequestHead<'_>, then: impl FnOnce(&Observation<'_>)) {
-        let mut watch = Watch::new(Batch::new(), Key::FIXED);
-        let mut ticket = watch.request(&connection(), sides(), head);
-        let content_type = Some(&b"Application/JSON; charset=utf-8"[..]);
-        let (version, fields) = (Version::Http11, Fields(&[]));
-        watch.response(&mut ticket, &ResponseHead { status: 201, version, fields, content_type, size: 0 });
-        watch.finish(&connection(), ticket, &outcome());
-        assert_eq!(watch.waiting(), 0);
-        let mut then = Some(then);
-        watch.sink.for_each(|o| then.take().expect("one observation")(o));
-        assert!(then.is_none(), "an observation was given");
-    }
-
-    #[test]
-    fn an_exchange_becomes_an_observation_without_values() {
-        let fields = [Header { name: "content-type", value: b" text/plain " }];
-        watch_one(
-            &request("POST", b"/users/123456/orders/?page=2&q=secret%20thing", Some(b"API.example:8080"), &fields),
-            |o| {
-                assert_eq!(o.service, ServiceKey { scheme: Scheme::Http, host: "api.example", port: 8080 });
-                assert_eq!(o.method, "POST");
-                let path: Vec<_> = o.path.iter().map(|s| (s.kind, s.text)).collect();
-                assert_eq!(path, [(Kind::Word, "users"), (Kind::Integer, ""), (Kind::Word, "orders")]);
-                assert!(o.trailing_slash);
-                let query: Vec<_> = o.query.iter().map(|p| (p.name, p.kind)).collect();
-                assert_eq!(query, [("page", Kind::Integer), ("q", Kind::Text)]);
-                assert_eq!((o.request_type, o.response_type), ("text/plain", "application/json"));
-                assert_eq!((o.status, o.request_size, o.response_size, o.partial), (Some(201), 3, 10, false));
-                assert_eq!(o.caller, Key::FIXED.hash_bits(sides().client.bits()));
-                assert!(!format!("{o:?}").contains("secret") && !format!("{o:?}").contains("123456"));
-            },
-        );
-    }
-
-    #[test]
-    fn the_authority_of_an_absolute_form_target_wins_and_bad_hosts_fall_back() {
-        let host = |target: &'static [u8], host: Option<&'static [u8]>, expected: &str| {
-            watch_one(&request("GET", target, host, &[]), |o| assert_eq!(o.service.host, expected));
-        };
-        host(b"http://Other.example:81/x", Some(b"api.example"), "other.example");
-        host(b"/x", None, "10.0.0.2");
-        host(b"/x", Some(b"not a host"), "10.0.0.2");
-        host(b"/x", Some(b"\xff"), "10.0.0.2");
-        host(b"/x", Some(b"[2001:DB8::1]:8080"), "2001:db8::1");
-    }
-
-    #[test]
-    fn names_of_grpc_are_kept_as_they_are() {
-        let kinds = |target: &'static [u8], media_type: &'static [u8], expected: &[(Kind, &str)]| {
-            let fields = [Header { name: "content-type", value: media_type }];
-            watch_one(&request("POST", target, Some(b"a"), &fields), |o| {
-                assert_eq!(o.path.iter().map(|s| (s.kind, s.text)).collect::<Vec<_>>(), expected);
-            });
-        };
-        let names = [(Kind::Name, "pkg.v1.Store4711"), (Kind::Name, "Get0815")];
-        kinds(b"/pkg.v1.Store4711/Get0815", b"application/grpc-web-text+proto", &names);
-        kinds(b"/pkg.v1.Store4711/Get0815", b"application/grpc", &names);
-        kinds(b"/users/4711", b"application/json", &[(Kind::Word, "users"), (Kind::Integer, "")]);
-        kinds(b"/users/4711/x", b"application/grpc", &[(Kind::Word, "users"), (Kind::Integer, ""), (Kind::Word, "x")]);
-    }
-
-    #[test]
-    fn connect_and_orphans_give_nothing_and_options_asterisk_an_empty_path() {
-        let mut watch = Watch::new(Batch::new(), Key::FIXED);
-        let ticket =
-            watch.request(&connection(), sides(), &request("CONNECT", b"a.example:443", Some(b"a.example"), &[]));
-        watch.finish(&connection(), ticket, &outcome());
-        let head =
-            ResponseHead { status: 200, version: Version::Http11, fields: Fields(&[]), content_type: None, size: 0 };
-        let ticket = watch.orphan(&connection(), sides(), &head);
-        watch.finish(&connection(), ticket, &outcome());
-        assert_eq!(watch.sink.len(), 0);
-        watch_one(&request("OPTIONS", b"*", Some(b"a.example"), &[]), |o| assert!(o.path.is_empty()));
-    }
-
-    #[test]
-    fn buffers_are_used_again() {
-        let mut watch = Watch::new(Batch::new(), Key::FIXED);
-        for _ in 0..100 {
-            let a = watch.request(&connection(), sides(), &request("GET", b"/a", Some(b"x"), &[]));
-            let b = watch.request(&connection(), sides(), &request("GET", b"/b", Some(b"x"), &[]));
-            assert_eq!(watch.waiting(), 2);
-            watch.finish(&connection(), b, &outcome());
-            watch.finish(&connection(), a, &outcome());
-        }
-        assert_eq!(watch.slots.len(), 2);
-        let mut paths = Vec::new();
-        watch.sink.for_each(|o| paths.push(o.path[0].text.to_owned()));
-        assert_eq!(paths[..2], ["b", "a"]);
-        assert_eq!(paths.len(), 200);
-    }
-
-    #[test]
-    fn media_types_of_absent_bodies_are_not_observed() {
-        let fields = [Header { name: "Content-Type", value: b"application/json" }];
-        let mut watch = Watch::new(Batch::new(), Key::FIXED);
-        let ticket = watch.request(&connection(), sides(), &request("GET", b"/a", Some(b"x"), &fields));
-        watch.finish(&connection(), ticket, &Outcome { request_body: 0, ..outcome() });
-        watch.sink.for_each(|o| assert_eq!((o.request_type, o.response_type, o.status), ("", "", None)));
-    }
-}
+mod tests;

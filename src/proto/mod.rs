@@ -13,6 +13,7 @@ pub mod http1;
 pub mod http2;
 mod lenient;
 pub mod probe;
+pub mod protobuf;
 pub mod proxy;
 pub mod quic;
 pub mod recognise;

@@ -70,6 +70,7 @@ struct GrpcLine {
     messages: [u64; 2],
     message_bytes: [u64; 2],
     compressed_messages: [u64; 2],
+    undecoded_messages: [u64; 2],
     exact: bool,
 }
 
@@ -196,6 +197,7 @@ impl Record {
                 messages: call.messages,
                 message_bytes: call.bytes,
                 compressed_messages: call.compressed,
+                undecoded_messages: call.undecoded,
                 exact: !call.unsure,
             }),
             websocket: self.websocket.as_deref().map(|sides| {

@@ -164,7 +164,8 @@ impl<O: Observer> Pairing<O> {
         let mut exchange = Exchange::new(message.ts);
         exchange.request_done = message.end_stream;
         exchange.asked = Some(message.ts);
-        exchange.grpc = parts.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, fields)));
+        exchange.grpc =
+            parts.content_type.and_then(grpc::form).map(|form| Box::new(Call::new(form, fields, &self.grpc)));
         let sides = t.sides(c, client);
         let hides = parts.hidden && (!complete || host.is_none());
         let request = if hides {
