@@ -36,6 +36,9 @@ fn document(servers: &str) -> String {
 
 fn endpoint(n: usize) -> EndpointView {
     EndpointView {
+        operation: None,
+        prefix: None,
+        versions: None,
         id: format!("ep-{n}"),
         method: if n.is_multiple_of(3) { "DELETE" } else { "GET" }.to_owned(),
         template: format!("/group{}/things{n}/{{id}}", n % 20),
@@ -63,6 +66,10 @@ fn endpoint(n: usize) -> EndpointView {
 fn inventory(services: usize) -> View {
     let each = 100_000 / services;
     let service = |n: usize| ServiceView {
+        api: None,
+        members: Vec::new(),
+        because: String::new(),
+        prefixes: Vec::new(),
         id: format!("svc-{n}"),
         scheme: Scheme::Http,
         host: format!("s{n}.example"),

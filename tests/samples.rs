@@ -40,7 +40,8 @@ fn lines(services: &Value) -> BTreeSet<String> {
         let name = format!("{}://{}:{}", text(&s["scheme"]), text(&s["host"]), s["port"]);
         out.insert(format!("{name} calls {} probes {}", s["calls"], s["probes"]));
         for e in s["endpoints"].as_array().expect("endpoints") {
-            let template = shape(text(&e["template"]));
+            let operation = e["operation"].as_str().map_or(String::new(), |o| format!(" {o}"));
+            let template = shape(text(&e["template"])) + &operation;
             let mut figures = format!("calls {} unanswered {} statuses {}", e["calls"], e["unanswered"], e["statuses"]);
             if let Some(statuses) = e["grpc_statuses"].as_object().filter(|statuses| !statuses.is_empty()) {
                 // The inventory has names, servers count by number.
@@ -188,6 +189,15 @@ fn grpc() {
 #[test]
 fn websocket() {
     sample("websocket");
+}
+
+#[test]
+fn hard_case_10_one_path_many_operations_of_aws() {
+    sample("aws");
+    let found = scan(&folder("aws"), &expected("aws")).to_string();
+    for secret in ["alice", "people", "example.com", "123456789012", "vpc-", "10.0.1"] {
+        assert!(!found.contains(secret), "{secret} is in the inventory");
+    }
 }
 
 #[test]

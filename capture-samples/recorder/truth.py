@@ -17,8 +17,8 @@ class Truth:
         self.file = file
         self.lines = []
 
-    def add(self, client, method, url, status, request_type="", response_type=""):
-        """One exchange. `status` is `None` when the client got no answer."""
+    def add(self, client, method, url, status, request_type="", response_type="", operation=None):
+        """One exchange. `status` is `None` when the client got no answer; `operation` is what a path dispatches by."""
         u = urllib.parse.urlsplit(url)
         port = u.port or {"http": 80, "https": 443}[u.scheme]
         target = (u.path or "/") + (f"?{u.query}" if u.query else "")
@@ -26,6 +26,8 @@ class Truth:
                            "status": status, "request_type": media(request_type), "response_type": media(response_type)})
         if u.scheme != "http":
             self.lines[-1]["scheme"] = u.scheme
+        if operation:
+            self.lines[-1]["operation"] = operation
 
     def save(self):
         with self.file.open("a") as f:
@@ -123,9 +125,12 @@ def expected(lines, routes: Routes, notes="", probes=(404,)):
             key = str(line["status"])
             s["probes"][key] = s["probes"].get(key, 0) + 1
             continue
-        e = s["endpoints"].setdefault((shape(template), line["method"]),
+        operation = line.get("operation", "")
+        e = s["endpoints"].setdefault((shape(template), line["method"], operation),
                                       {"method": line["method"], "template": shape(template), "calls": 0,
                                        "unanswered": 0, "statuses": {}})
+        if operation:
+            e["operation"] = operation
         e["calls"] += 1
         if line["status"] is None:
             e["unanswered"] += 1

@@ -147,6 +147,8 @@ pub struct InventoryLimits {
     pub path_segments: usize,
     /// Query parameter names kept for one endpoint.
     pub query_parameters: usize,
+    /// Endpoints of one service that are told apart by what may name an operation (`?action=`, `X-Amz-Target`).
+    pub operations: usize,
     /// Media types kept for one endpoint, each direction.
     pub media_types: usize,
     /// Fields of JSON messages (WebSocket) kept for one endpoint, each direction.
@@ -172,6 +174,7 @@ impl Default for InventoryLimits {
             words_per_place: 512,
             path_segments: 24,
             query_parameters: 64,
+            operations: 2048,
             media_types: 16,
             message_fields: 64,
             addresses: 64,

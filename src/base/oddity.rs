@@ -165,6 +165,8 @@ oddities! {
     ServiceLimit = "service_limit",
     /// Observations folded into a catch-all because a service held too many endpoints.
     EndpointLimit = "endpoint_limit",
+    /// What may name an operation left out, because too many do.
+    OperationLimit = "operation_limit",
     /// Query parameters or media types not kept because an endpoint held too many.
     FacetLimit = "facet_limit",
     /// News of TLS and QUIC connections let go because there were too many different servers.

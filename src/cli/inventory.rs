@@ -22,7 +22,10 @@ pub(crate) fn run(command: &Inventory, screen: &Screen) -> Result<ExitCode, Fail
 fn list(args: &List, screen: &Screen) -> Result<(), Failure> {
     let mut view = kept::view(&args.kept)?;
     if let Some(text) = &args.service {
-        view.services.retain(|s| s.origin().contains(text.as_str()));
+        let has = |s: &ServiceView| s.origin().contains(text.as_str());
+        view.apis.retain(|a| has(a) || view.services.iter().any(|s| s.api.as_ref() == Some(&a.id) && has(s)));
+        let apis: Vec<String> = view.apis.iter().map(|a| a.id.clone()).collect();
+        view.services.retain(|s| has(s) || s.api.as_ref().is_some_and(|api| apis.contains(api)));
         view.opaque.retain(|o| o.origin().contains(text.as_str()));
         view.blind.services.retain(|b| b.place().contains(text.as_str()));
     }
@@ -47,13 +50,16 @@ fn export(args: &Export) -> Result<(), Failure> {
 fn one(args: &Show, screen: &Screen) -> Result<(), Failure> {
     let (view, contracts) = kept::shown(&args.kept)?;
     let which = args.which.join(" ");
-    if let Some(service) = view.services.iter().find(|s| s.id == which || s.origin() == which) {
+    // One of several that are an API by itself, too.
+    let named = |s: &&ServiceView| s.id == which || s.origin() == which;
+    if let Some(service) = view.services.iter().chain(&view.apis).find(named) {
         if args.json {
             return output::json(service);
         }
-        let behind = |o: &&OpaqueView| o.services.contains(&service.id);
+        let behind = |o: &&OpaqueView| o.services.iter().any(|id| service.has_id(id));
         let opaque = view.opaque.iter().filter(behind).cloned().collect();
-        let alone = View { services: vec![service.clone()], opaque, ..View::default() };
+        let service = ServiceView { api: None, ..service.clone() };
+        let alone = View { services: vec![service], opaque, ..View::default() };
         let text = show::services(&alone, None, screen, Cut::NONE, "");
         return output::print(text.trim_start_matches('\n'));
     }
@@ -87,7 +93,9 @@ fn matching<'v>(view: &'v View, which: &str) -> Vec<(&'v ServiceView, &'v Endpoi
     let fits = |s: &ServiceView, e: &EndpointView| {
         e.id == which
             || (method.is_none_or(|m| m.eq_ignore_ascii_case(&e.method))
-                && (e.template == path || path.strip_prefix(&s.origin()).is_some_and(|p| p == e.template)))
+                && (e.template == path
+                    || e.place() == path
+                    || path.strip_prefix(&s.origin()).is_some_and(|p| p == e.template)))
     };
     view.services.iter().flat_map(|s| s.endpoints.iter().map(move |e| (s, e))).filter(|(s, e)| fits(s, e)).collect()
 }

@@ -244,7 +244,8 @@ pub struct Rule {
     /// Hosts for which it holds; `*` and `?` stand for any characters. Empty: all.
     #[serde(default)]
     pub host: String,
-    /// The path; `*` stands for one segment.
+    /// The path; `*` stands for one segment. Empty where the rule is about hosts.
+    #[serde(default)]
     pub path: String,
     /// What holds.
     pub is: Is,
@@ -262,6 +263,11 @@ pub enum Is {
     Ignored,
     /// All below it is one endpoint.
     One,
+    /// The hosts are one API.
+    #[serde(rename = "one-api")]
+    OneApi,
+    /// Each of the hosts is an API of its own.
+    Apart,
 }
 
 impl Rule {
@@ -275,8 +281,11 @@ impl Rule {
             Is::Parameter => RuleKind::Parameter,
             Is::Ignored => RuleKind::Ignore,
             Is::One => RuleKind::One,
+            Is::OneApi => RuleKind::OneApi,
+            Is::Apart => RuleKind::Apart,
         };
-        crate::inventory::Rule::new(&self.host, &self.path, kind)
+        let of_hosts = matches!(self.is, Is::OneApi | Is::Apart) && self.path.is_empty();
+        crate::inventory::Rule::new(&self.host, if of_hosts { "/" } else { &self.path }, kind)
     }
 }
 

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 use super::template;
 use super::tree::{Certainty, Observed, Tree, best};
 use crate::inventory::documented::{Part, Route};
-use crate::inventory::{EndpointView, GrpcStatus, ServiceView, View};
+use crate::inventory::{EndpointView, GrpcStatus, ServiceView, View, is_common};
 use crate::proto::grpc;
 use crate::spec::{Contract, HostRule, ServerRule, structure};
 
@@ -52,8 +52,13 @@ impl Attachment {
             How::Named(by) => Some(&view.services[by]),
             How::Overlap(..) => None,
         };
-        servers.iter().filter(move |s| named.is_none_or(|service| s.names(&service.host, service.port)))
+        servers.iter().filter(move |s| named.is_none_or(|service| names(s, service)))
     }
+}
+
+/// Does a server of a document name the service, or one of those that are this API together?
+fn names(server: &ServerRule, service: &ServiceView) -> bool {
+    service.places().any(|(host, port)| server.names(host, port))
 }
 
 /// Statuses that say: there is nothing here (not found, no such method, gone, not implemented).
@@ -66,54 +71,10 @@ pub(super) fn nothing_there(endpoint: &EndpointView) -> bool {
         || endpoint.grpc_statuses.get(&unimplemented).is_some_and(|n| *n == endpoint.calls)
 }
 
-/// Literals that say nothing about which API it is.
-const COMMON: [&str; 34] = [
-    "api",
-    "apis",
-    "rest",
-    "service",
-    "services",
-    "public",
-    "private",
-    "internal",
-    "external",
-    "app",
-    "web",
-    "www",
-    "health",
-    "healthz",
-    "healthcheck",
-    "livez",
-    "live",
-    "liveness",
-    "readyz",
-    "ready",
-    "readiness",
-    "metrics",
-    "status",
-    "version",
-    "ping",
-    "info",
-    "login",
-    "logout",
-    "docs",
-    "favicon.ico",
-    "robots.txt",
-    "openapi.json",
-    "swagger.json",
-    "graphql",
-];
-
-fn common(literal: &str) -> bool {
-    let version = literal.strip_prefix(['v', 'V']).unwrap_or(literal);
-    version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-        || COMMON.iter().any(|word| word.eq_ignore_ascii_case(literal))
-}
-
 /// Does the path hold a literal that says which API it is?
 fn telling(path: &[Part]) -> bool {
     path.iter().any(|part| match part {
-        Part::Literal(text) => !common(text),
+        Part::Literal(text) => !is_common(text),
         Part::Mixed(pieces) => pieces.iter().flat_map(|p| p.as_ref().err()).any(|text| text.len() > 2),
         Part::Parameter(_) | Part::CatchAll(_) => false,
     })
@@ -123,9 +84,8 @@ fn telling(path: &[Part]) -> bool {
 pub(super) fn attach(view: &View, contracts: &[Contract]) -> Vec<Attachment> {
     let mut out = Vec::new();
     for (contract, document) in contracts.iter().enumerate() {
-        let names = |service: &ServiceView| {
-            document.operations.iter().flat_map(|o| &o.servers).any(|s| s.names(&service.host, service.port))
-        };
+        let names =
+            |service: &ServiceView| document.operations.iter().flat_map(|o| &o.servers).any(|s| names(s, service));
         let named: Vec<usize> = (0..view.services.len()).filter(|&s| names(&view.services[s])).collect();
         if named.is_empty() {
             out.extend(overlapping(view, contract, document));
@@ -146,7 +106,9 @@ pub(super) fn attach(view: &View, contracts: &[Contract]) -> Vec<Attachment> {
 
 /// Is `bare` the address of the named service?
 fn same_server(bare: &ServiceView, named: &ServiceView) -> bool {
-    bare.port == named.port && bare.host.parse::<IpAddr>().is_ok_and(|address| named.addresses.contains(&address))
+    bare.port == named.port
+        && bare.members.is_empty()
+        && bare.host.parse::<IpAddr>().is_ok_and(|address| named.addresses.contains(&address))
 }
 
 /// Rule 2.
@@ -219,9 +181,9 @@ pub fn routes(view: &View, contracts: &[Contract]) -> Vec<Route> {
 
 /// Does the learner know this server's routes for a service ([`Contract::routes`])?
 pub(super) fn learnt(server: &ServerRule, service: &ServiceView) -> bool {
-    let host = match &server.host {
-        HostRule::Exact(host) => *host == service.host,
+    let host = |seen: &str| match &server.host {
+        HostRule::Exact(host) => host == seen,
         HostRule::Any | HostRule::Glob(_) => true,
     };
-    host && server.port.is_none_or(|p| p == service.port)
+    service.places().any(|(seen, at)| host(seen) && server.port.is_none_or(|port| port == at))
 }

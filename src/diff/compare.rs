@@ -14,7 +14,7 @@
 //!   documented media type: error pages of gateways are such.
 //! * Where several operations fit equally well, or several documents speak, one that names a thing is enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::nothing_there;
 use super::finding::{Finding, FindingKind};
@@ -84,6 +84,8 @@ impl<'h> Held<'h> {
         // One operation may be served under several base paths that all fit.
         ids.sort_unstable();
         ids.dedup();
+        let path_fits = !ids.is_empty();
+        ids.retain(|id| self.names(*id, endpoint) != Some(false));
         // A HEAD does not show that GET was called.
         if method == endpoint.method {
             let unsure = fits.iter().filter(|f| f.certainty < Certainty::Certain && method_fits(f.entry, method));
@@ -98,6 +100,11 @@ impl<'h> Held<'h> {
             if !nothing_there(endpoint) {
                 self.documented(endpoint, &ids, findings);
             }
+            return;
+        }
+        if path_fits && !nothing_there(endpoint) {
+            let words = "an operation in no document, though its path is in one";
+            findings.push(words::finding(FindingKind::Shadow, self.service, endpoint, About::default(), words));
             return;
         }
         if nothing_there(endpoint)
@@ -124,14 +131,31 @@ impl<'h> Held<'h> {
     fn mark(&self, endpoint: &EndpointView, ids: &[Id], seen: &mut Seen) {
         let fits = |id: &&Id| {
             let variant = self.operation(**id).variant.as_ref();
-            variant.is_none_or(|v| v.query.iter().all(|name| endpoint.query.contains_key(name)))
+            self.names(**id, endpoint) == Some(true)
+                || variant.is_none_or(|v| v.query.iter().all(|name| endpoint.query.contains_key(name)))
         };
         let told: Vec<Id> = ids.iter().filter(fits).copied().collect();
-        // `/?Action=List` and `/?Action=Get`: values are not kept, so either may have been called.
+        // `/?Action=List` and `/?Action=Get`: where the value is not known, either may have been called.
         let alone = told.len() == 1;
-        let (sure, unsure): (Vec<Id>, Vec<Id>) = told.into_iter().partition(|id| alone || self.plain(*id));
+        let sure = |id: &Id| alone || self.plain(*id) || self.names(*id, endpoint) == Some(true);
+        let (sure, unsure): (Vec<Id>, Vec<Id>) = told.into_iter().partition(sure);
         seen.operations.extend(sure);
         seen.perhaps.extend(unsure);
+    }
+
+    /// Is an endpoint's operation (`?Action=List`) the one that a document tells apart so (`/#Action=List`)? `None` where either
+    /// says nothing of it.
+    fn names(&self, id: Id, endpoint: &EndpointView) -> Option<bool> {
+        let variant = self.operation(id).variant.as_ref()?;
+        let seen = endpoint.operation.as_deref()?.replacen(": ", "=", 1);
+        let pairs = |text: &str| -> BTreeMap<String, String> {
+            let parts = text.trim_start_matches(['?', '#']).split('&').filter_map(|p| p.split_once('='));
+            parts.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect()
+        };
+        let (documented, seen) = (pairs(&variant.text), pairs(&seen));
+        let mut both = seen.iter().filter_map(|(name, value)| Some(documented.get(name)? == value)).peekable();
+        both.peek()?;
+        Some(both.all(|same| same))
     }
 
     fn plain(&self, id: Id) -> bool {

@@ -84,6 +84,9 @@ pub struct Finding {
     pub method: Option<String>,
     /// Path template; `None` for a finding about a service.
     pub template: Option<String>,
+    /// What separates it from others of its path and method: `?Action=List`; absent for nearly all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
     /// The endpoint's id in the inventory, where it was seen.
     pub endpoint_id: Option<String>,
     /// What it is about within the endpoint: a status, a parameter's name, a media type.
@@ -105,6 +108,14 @@ pub struct Finding {
     pub example: Option<String>,
     /// Where the document says so: `petstore.yaml#/paths/~1pets/get`.
     pub document: Option<String>,
+}
+
+impl Finding {
+    /// Template and operation, as people are shown them; `None` for a finding about a service.
+    pub fn place(&self) -> Option<String> {
+        let operation = self.operation.iter().map(|o| format!(" {o}"));
+        self.template.as_ref().map(|template| template.clone() + &operation.collect::<String>())
+    }
 }
 
 /// What one document is about and how it fared.

@@ -27,7 +27,10 @@ use tree::{Certainty, Observed, Tree};
 ///
 /// A service without any document is one finding, not one for each of its endpoints. An operation is unseen when it was
 /// seen on none of the services that its document is held against; a document held against no service is one finding.
+///
+/// Services that are one API together are held against documents as one, so that each finding is there once and not for each tenant.
 pub fn diff(view: &View, contracts: &[Contract]) -> Diff {
+    let view = &view.folded();
     let mut out = Diff::default();
     for service in &view.services {
         let probes: u64 = service.probes.values().sum();

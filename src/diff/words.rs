@@ -40,18 +40,21 @@ pub(super) fn finding(
 ) -> Finding {
     let origin = service.origin();
     let calls = about.calls.unwrap_or(endpoint.calls);
-    let structure = structure(&template::parse(&endpoint.template));
+    let mut structure = structure(&template::parse(&endpoint.template));
+    if let Some(operation) = &endpoint.operation {
+        structure = format!("{structure} {operation}");
+    }
+    let place = endpoint.place();
     let id = id(kind, &origin, &endpoint.method, &structure, about.subject.unwrap_or_default());
     // How often and when, and how it was answered, stand in the fields, which are shown beside the sentence.
     let message = match about.subject {
         Some(_) if calls < endpoint.calls => {
-            format!("{} {}: {words}; {calls} of {} calls", endpoint.method, endpoint.template, endpoint.calls)
+            format!("{} {place}: {words}; {calls} of {} calls", endpoint.method, endpoint.calls)
         }
-        Some(_) => format!("{} {}: {words}; all of its calls", endpoint.method, endpoint.template),
+        Some(_) => format!("{} {place}: {words}; all of its calls", endpoint.method),
         None => format!(
-            "{} {}: {words}; asked for by {}{}",
+            "{} {place}: {words}; asked for by {}{}",
             endpoint.method,
-            endpoint.template,
             if endpoint.callers > EXACT_CALLERS { "about " } else { "" },
             counted(endpoint.callers, "caller"),
         ),
@@ -63,6 +66,7 @@ pub(super) fn finding(
         service_id: Some(service.id.clone()),
         method: Some(endpoint.method.clone()),
         template: Some(endpoint.template.clone()),
+        operation: endpoint.operation.clone(),
         endpoint_id: Some(endpoint.id.clone()),
         subject: about.subject.map(str::to_owned),
         message,
@@ -98,6 +102,7 @@ pub(super) fn service(service: &ServiceView, endpoints: &[&EndpointView]) -> Fin
         service_id: Some(service.id.clone()),
         method: None,
         template: None,
+        operation: None,
         endpoint_id: None,
         subject: None,
         calls,
@@ -138,6 +143,7 @@ pub(super) fn unseen(operation: &Operation, path: &[Part], services: &[&ServiceV
         service_id: services.first().map(|s| s.id.clone()),
         method: Some(operation.method.clone()),
         template: Some(template),
+        operation: None,
         endpoint_id: None,
         subject: variant.map(str::to_owned),
         message,
@@ -160,6 +166,7 @@ pub(super) fn unseen_document(contract: &Contract, servers: &str, all_calls: u64
         service_id: None,
         method: None,
         template: None,
+        operation: None,
         endpoint_id: None,
         subject: Some(contract.title.clone()),
         message: format!(

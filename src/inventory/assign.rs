@@ -41,9 +41,7 @@ impl Assignment<'_> {
     /// The template of a request; `None` for a probe and for what the inventory does not hold.
     pub fn template(&self, o: &Observation<'_>) -> Option<&str> {
         let service = self.inventory.find(&o.service)? as usize;
-        let tree = &self.inventory.services.get(service)?.tree;
-        let method = self.inventory.methods.known(o.method)?;
-        let (id, _) = tree.reach(o.path, method, self.inventory.limits.path_segments)?;
+        let id = self.inventory.reach(self.inventory.services.get(service)?, o)?;
         let index = (*self.services.get(service)?.get(id as usize)?)?;
         self.templates.get(index as usize).map(String::as_str)
     }

@@ -61,11 +61,17 @@ pub struct Doubt {
 impl Inventory {
     /// Why a request has its template; `None` where its service is not known.
     pub fn explain(&self, o: &Observation<'_>) -> Option<Explained> {
-        let service = self.services.get(self.find(&o.service)? as usize)?;
-        let learnt = learn::learn(&service.tree, &self.told_of(service), true);
+        let number = self.find(&o.service)? as usize;
+        let alone = self.services.get(number)?;
+        // Where it is one API together with others, its templates are those of all.
+        let together = self.together(number);
+        let (service, told) = match &together {
+            Some((union, told)) => (&union.service, told.clone()),
+            None => (alone, self.told_of(alone)),
+        };
+        let learnt = learn::learn(&service.tree, &told, true);
         let limit = self.limits.path_segments;
-        let method = self.methods.known(o.method);
-        let id = method.and_then(|m| service.tree.reach(o.path, m, limit)).map(|(id, _)| id);
+        let id = self.reach(service, o);
         let template = id.and_then(|id| learnt.templates.iter().find(|t| t.endpoints.contains(&id)));
         let mut way = Vec::new();
         let mut at = service.tree.follow(o.path, limit).node;

@@ -10,6 +10,7 @@ use crate::observe::{Key, Segment, ServiceKey};
 const WORD: u8 = b'/';
 const VALUE: u8 = 0;
 const REST: u8 = 1;
+const OPERATION: u8 = 2;
 
 /// The number of a service.
 pub(super) fn service(key: &ServiceKey<'_>) -> u64 {
@@ -22,12 +23,16 @@ pub(super) fn service(key: &ServiceKey<'_>) -> u64 {
     Key::FIXED.hash(&text)
 }
 
-/// The number of a path and method as they were asked for, values left out.
-pub(super) fn origin(method: &str, path: &[Segment<'_>]) -> u64 {
+/// The number of a path, method and operation as they were asked for, values left out.
+pub(super) fn origin(method: &str, operation: &str, path: &[Segment<'_>]) -> u64 {
     let mut text = Vec::with_capacity(96);
     text.extend_from_slice(method.as_bytes());
     for segment in path {
         push(&mut text, segment.text);
+    }
+    if !operation.is_empty() {
+        text.push(OPERATION);
+        text.extend_from_slice(operation.as_bytes());
     }
     Key::FIXED.hash(&text)
 }

@@ -7,14 +7,17 @@
 //! Exchanges are counted under their *raw* paths (words as they came, values as one). Templates are a view over these,
 //! made anew whenever it is asked for: a better judgement later, or a document, holds for all that was ever seen.
 
+mod apis;
 mod assign;
 pub mod documented;
 mod explain;
 mod id;
+mod kin;
 mod learn;
 mod methods;
 mod names;
 mod opaque;
+mod operations;
 mod records;
 mod render;
 mod rule;
@@ -30,13 +33,16 @@ use hashbrown::HashTable;
 
 use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
 use crate::observe::{Glimpse, Observation, ServiceKey, Sink};
+use apis::{Rows, Union};
 use documented::Route;
 use learn::Told;
-use methods::Methods;
+use methods::{MethodId, Methods};
 use names::Names;
 use opaque::Opaque;
 use service::{Context, Room, Service};
+use tree::EndpointId;
 
+pub use apis::is_common;
 pub use assign::Assignment;
 pub use explain::{Doubt, Explained, SegmentReason};
 pub use opaque::{
@@ -48,8 +54,8 @@ pub use rule::{Rule, RuleKind};
 pub use state::EndpointState;
 pub use training::Labelled;
 pub use view::{
-    EndpointView, FieldView, GrpcStatus, MessagesView, ParameterView, PathParameter, Quantiles, SaidView, ServiceView,
-    ValueType, View,
+    EndpointView, FieldView, GrpcStatus, MemberView, MessagesView, ParameterView, PathParameter, PrefixView, Quantiles,
+    SaidView, ServiceView, ValueType, VersionView, View,
 };
 
 /// A record that changed, for the store: opaque bytes under an opaque key.
@@ -131,7 +137,10 @@ impl Inventory {
             return;
         };
         let room = self.room();
-        let method = self.methods.number(o.method);
+        let method = match self.methods.number(o.method, o.operation) {
+            Some(method) => method,
+            None => self.without_operation(o.method),
+        };
         let service = &mut self.services[index as usize];
         let before = service.tree.len();
         service.observe(&mut Context {
@@ -145,11 +154,27 @@ impl Inventory {
         self.endpoints = self.endpoints + service.tree.len() - before;
     }
 
+    /// The number of a method whose operation there is no room for.
+    #[cold]
+    fn without_operation(&mut self, method: &str) -> MethodId {
+        self.oddities.bump(Oddity::OperationLimit);
+        self.methods.number(method, "").unwrap_or_default()
+    }
+
+    /// Finds the raw endpoint of a request, its operation's where there is one.
+    fn reach(&self, service: &Service, o: &Observation<'_>) -> Option<EndpointId> {
+        let with = self.methods.known(o.method, o.operation);
+        let methods = [with, self.methods.known(o.method, "")];
+        let mut found = methods.into_iter().flatten().map(|m| service.tree.reach(o.path, m, self.limits.path_segments));
+        found.find_map(|found| Some(found?.0))
+    }
+
     /// Counts what was said since in an exchange that was observed before. Where its endpoint was let go meanwhile, nothing.
     #[cold]
     fn hear(&mut self, o: &Observation<'_>) {
         let Some(index) = self.find(&o.service) else { return };
-        let method = self.methods.number(o.method);
+        let known = self.methods.known(o.method, o.operation);
+        let Some(method) = known.or_else(|| self.methods.known(o.method, "")) else { return };
         let room = self.room();
         self.services[index as usize].hear(&mut Context {
             o,
@@ -183,24 +208,79 @@ impl Inventory {
     pub fn view(&self, visibility: &Ledger, oddities: &Oddities) -> View {
         let mut all = self.oddities.clone();
         all.merge(oddities);
-        let mut services: Vec<_> = self
-            .services
-            .iter()
-            .map(|service| render::service(service, &self.told_of(service), &self.methods, &self.limits))
-            .collect();
-        services.sort_by(|a, b| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme)));
+        let (mut services, mut apis) = self.services_and_apis();
+        let order = |a: &ServiceView, b: &ServiceView| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme));
+        services.sort_by(order);
+        apis.sort_by(|a, b| order(a, b).then_with(|| a.id.cmp(&b.id)));
         let (opaque, blind, sight) = self.opaque.view(&services, visibility);
         View {
             schema: View::SCHEMA,
             first_seen: services.iter().map(|s| s.first_seen).min().unwrap_or_default(),
             last_seen: services.iter().map(|s| s.last_seen).max().unwrap_or_default(),
             services,
+            apis,
             opaque,
             blind,
             sight,
             visibility: visibility.clone(),
             oddities: all,
         }
+    }
+
+    /// All services, and the APIs that several of them are together.
+    fn services_and_apis(&self) -> (Vec<ServiceView>, Vec<ServiceView>) {
+        let learn = |service: &Service| Rows::learn(&service.tree, &self.told_of(service), &self.methods);
+        let learnt: Vec<Rows> = self.services.iter().map(learn).collect();
+        let mut services: Vec<Option<ServiceView>> = vec![None; self.services.len()];
+        let mut apis = Vec::new();
+        for group in self.groups(&learnt) {
+            let members: Vec<&Service> = group.members.iter().filter_map(|m| self.services.get(*m)).collect();
+            let told = self.told_of_all(&members);
+            let Some(union) = Union::new(&members, &told, &self.methods, &self.limits) else { continue };
+            let (api, views) = render::api(&group, &union, &members, &self.methods, &self.limits);
+            for (number, view) in group.members.iter().zip(views) {
+                if let Some(place) = services.get_mut(*number) {
+                    *place = Some(view);
+                }
+            }
+            apis.push(api);
+        }
+        let alone = |((view, service), rows): ((Option<ServiceView>, &Service), &Rows)| {
+            view.unwrap_or_else(|| render::service(service, rows, &self.methods, &self.limits, None))
+        };
+        (services.into_iter().zip(&self.services).zip(&learnt).map(alone).collect(), apis)
+    }
+
+    /// The services that are one API, those of each in the order of their names.
+    fn groups(&self, learnt: &[Rows]) -> Vec<apis::Group> {
+        let portraits = self.services.iter().zip(learnt).map(|(s, rows)| s.portrait(rows, &self.methods)).collect();
+        let key = |number: &usize| {
+            let facts = self.services.get(*number).map(|s| &s.facts);
+            facts.map(|f| (f.host.clone(), f.port, f.scheme))
+        };
+        let mut groups = apis::group(portraits, &self.rules);
+        groups.iter_mut().for_each(|group| group.members.sort_by_key(key));
+        groups
+    }
+
+    /// The API that a service is a part of, laid over each other, and what is said of it.
+    fn together(&self, number: usize) -> Option<(Union, Told<'_>)> {
+        let learn = |service: &Service| Rows::learn(&service.tree, &self.told_of(service), &self.methods);
+        let learnt: Vec<Rows> = self.services.iter().map(learn).collect();
+        let group = self.groups(&learnt).into_iter().find(|group| group.members.contains(&number))?;
+        let members: Vec<&Service> = group.members.iter().filter_map(|m| self.services.get(*m)).collect();
+        let told = self.told_of_all(&members);
+        Some((Union::new(&members, &told, &self.methods, &self.limits)?, told))
+    }
+
+    /// What documents and people say of services that are one API.
+    fn told_of_all(&self, members: &[&Service]) -> Told<'_> {
+        let mut routes: Vec<&Route> = members.iter().flat_map(|m| self.told_of(m).routes).collect();
+        routes.sort_unstable();
+        routes.dedup();
+        // In the order in which people wrote them: the first that speaks of a word wins.
+        let rules = self.rules.iter().filter(|r| members.iter().any(|m| r.holds_for(&m.facts.host))).collect();
+        Told { routes, rules }
     }
 
     /// What documents and people say of a service.

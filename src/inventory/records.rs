@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::methods::Methods;
+use super::methods::{MethodId, Methods};
 use super::service::{Facts, Service};
 use super::state::EndpointState;
-use super::tree::{Closed, NodeId, ROOT, Token, Tree};
+use super::tree::{Closed, NONE, NodeId, ROOT, Token, Tree};
 use super::{Change, Inventory, id, opaque};
 use crate::base::{InventoryLimits, Oddities, Oddity};
 
@@ -65,6 +65,7 @@ struct ServiceRecord<'a> {
 
 #[derive(Serialize, Deserialize)]
 struct EndpointRecord<'a> {
+    /// With its operation, where it has one ([`Methods::text`]).
     method: Cow<'a, str>,
     path: Vec<Token>,
     state: Cow<'a, EndpointState>,
@@ -92,7 +93,7 @@ fn encode(record: &impl Serialize) -> Vec<u8> {
 pub(super) fn keys(service: &Service, methods: &Methods) -> Vec<Vec<u8>> {
     let endpoints = service.tree.endpoints.iter().flatten();
     let mut keys: Vec<_> =
-        endpoints.map(|e| endpoint_key(service.id, methods.name(e.method), &service.tree.path(e.node))).collect();
+        endpoints.map(|e| endpoint_key(service.id, &methods.text(e.method), &service.tree.path(e.node))).collect();
     keys.push(service_key(service.id));
     keys
 }
@@ -100,7 +101,7 @@ pub(super) fn keys(service: &Service, methods: &Methods) -> Vec<Vec<u8>> {
 impl Service {
     fn take_changes(&mut self, methods: &Methods, out: &mut BTreeMap<Vec<u8>, Option<Vec<u8>>>) {
         for (path, method) in std::mem::take(&mut self.tree.gone) {
-            out.insert(endpoint_key(self.id, methods.name(method), &path), None);
+            out.insert(endpoint_key(self.id, &methods.text(method), &path), None);
         }
         for id in std::mem::take(&mut self.tree.changed) {
             let Some(Some(endpoint)) = self.tree.endpoints.get_mut(id as usize) else { continue };
@@ -108,9 +109,9 @@ impl Service {
                 continue;
             }
             let Some(Some(endpoint)) = self.tree.endpoints.get(id as usize) else { continue };
-            let method = methods.name(endpoint.method);
+            let method = methods.text(endpoint.method);
             let path = self.tree.path(endpoint.node);
-            let key = endpoint_key(self.id, method, &path);
+            let key = endpoint_key(self.id, &method, &path);
             let record = EndpointRecord { method: method.into(), path, state: Cow::Borrowed(&endpoint.state) };
             out.insert(key, Some(encode(&record)));
         }
@@ -135,7 +136,7 @@ impl Service {
     ) {
         self.merge_facts(&other.facts, limits);
         for endpoint in other.tree.endpoints.iter().flatten() {
-            let method = mine.number(theirs.name(endpoint.method));
+            let method = mine.of_text(&theirs.text(endpoint.method));
             let let_go = self.tree.insert(&other.tree.path(endpoint.node), method, &endpoint.state, limits);
             oddities.add(Oddity::FacetLimit, let_go);
         }
@@ -148,12 +149,25 @@ impl Service {
 
 impl Tree {
     /// The places that were folded for good.
-    fn closed(&self) -> Vec<(Vec<Token>, bool, bool)> {
+    pub(super) fn closed(&self) -> Vec<(Vec<Token>, bool, bool)> {
         let closed = |id: NodeId| self.nodes[id as usize].closed;
         let all = self.below(ROOT).into_iter().filter(|id| closed(*id) != Closed::default());
         let mut all: Vec<_> = all.map(|id| (self.path(id), closed(id).codes, closed(id).words)).collect();
         all.sort_unstable();
         all
+    }
+
+    /// The node at the end of a path, where it is known.
+    pub(super) fn node_at(&self, path: &[Token]) -> Option<NodeId> {
+        path.iter().try_fold(ROOT, |id, token| {
+            let node = &self.nodes[id as usize];
+            let there = |id: NodeId| (id != NONE).then_some(id);
+            match token {
+                Token::Word(text, _) => self.child(id, text).or_else(|| there(node.value)),
+                Token::Value => there(node.value),
+                Token::Rest => there(node.rest),
+            }
+        })
     }
 
     fn way(&mut self, path: &[Token]) -> (NodeId, u64) {
@@ -166,14 +180,21 @@ impl Tree {
         (id, values)
     }
 
-    fn close_path(&mut self, path: &[Token], closed: Closed, limits: &InventoryLimits) {
+    /// Folds a place for good.
+    pub(super) fn close_path(&mut self, path: &[Token], closed: Closed, limits: &InventoryLimits) {
         let (id, _) = self.way(path);
         self.mark_closed(id, closed, limits);
         self.settle(limits);
     }
 
     /// Adds an endpoint's state under its raw path. Gives the facets let go.
-    fn insert(&mut self, path: &[Token], method: u16, state: &EndpointState, limits: &InventoryLimits) -> u64 {
+    pub(super) fn insert(
+        &mut self,
+        path: &[Token],
+        method: MethodId,
+        state: &EndpointState,
+        limits: &InventoryLimits,
+    ) -> u64 {
         let (node, folded) = self.way(path);
         let mut state = Cow::Borrowed(state);
         for (place, token) in path.iter().enumerate() {
@@ -296,7 +317,7 @@ impl Inventory {
         let Some(&number) = id.and_then(|id| numbers.get(&id)) else {
             return Err(RestoreError::Orphan { key: hex(key) });
         };
-        let method = self.methods.number(&record.method);
+        let method = self.methods.of_text(&record.method);
         record.state.to_mut().share_names(&mut self.names);
         let tree = &mut self.services[number].tree;
         tree.insert(&record.path, method, &record.state, &self.limits);

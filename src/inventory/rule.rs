@@ -14,6 +14,10 @@ pub enum RuleKind {
     Ignore,
     /// All that is below this path is one endpoint (`{path*}`).
     One,
+    /// The hosts are one API, whatever they answer.
+    OneApi,
+    /// Each of the hosts is an API of its own.
+    Apart,
 }
 
 /// One rule.
@@ -34,10 +38,18 @@ impl Rule {
     pub fn new(host: &str, path: &str, kind: RuleKind) -> Result<Self, String> {
         let Some(rest) = path.strip_prefix('/') else { return Err(format!("{path:?} does not begin with a slash")) };
         let segments: Vec<_> = rest.split('/').filter(|s| !s.is_empty()).map(wanted).collect();
-        if segments.is_empty() && kind != RuleKind::One {
+        let of_hosts = matches!(kind, RuleKind::OneApi | RuleKind::Apart);
+        if of_hosts && (host.is_empty() || !segments.is_empty()) {
+            return Err("the rule is about hosts: it needs `host` and no path".to_owned());
+        }
+        if segments.is_empty() && kind != RuleKind::One && !of_hosts {
             return Err("the rule needs a path with at least one segment".to_owned());
         }
         Ok(Self { host: host.to_ascii_lowercase(), path: segments, kind })
+    }
+
+    pub(super) fn is(&self, kind: RuleKind) -> bool {
+        self.kind == kind
     }
 
     pub(super) fn holds_for(&self, host: &str) -> bool {
@@ -51,7 +63,9 @@ impl Rule {
             (Some(wanted), Some(text)) => wanted.eq_ignore_ascii_case(text),
             (Some(_), None) => false,
         };
-        (segments.len() == self.path.len() && self.path.iter().zip(segments).all(fits)).then_some(self.kind)
+        let of_hosts = matches!(self.kind, RuleKind::OneApi | RuleKind::Apart);
+        (!of_hosts && segments.len() == self.path.len() && self.path.iter().zip(segments).all(fits))
+            .then_some(self.kind)
     }
 }
 
@@ -95,6 +109,9 @@ mod tests {
         assert_eq!(of(&[Some("users"), None, None]), None);
         assert!(Rule::new("", "users", RuleKind::Ignore).is_err() && Rule::new("", "/", RuleKind::Ignore).is_err());
         assert!(Rule::new("", "/", RuleKind::One).is_ok());
+        assert!(Rule::new("", "/", RuleKind::OneApi).is_err() && Rule::new("a", "/x", RuleKind::Apart).is_err());
+        let hosts = Rule::new("*.example.com", "/", RuleKind::OneApi).expect("a rule");
+        assert_eq!(hosts.of_path([].into_iter()), None);
     }
 
     #[test]

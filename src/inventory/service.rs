@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::id;
+use super::methods::{self, MethodId};
 use super::names::Names;
 use super::sketch::Distinct;
 use super::tree::{EndpointId, ROOT, Token, Tree};
@@ -58,7 +59,7 @@ pub(super) struct Room(pub(super) usize);
 pub(super) struct Context<'a> {
     pub(super) o: &'a Observation<'a>,
     /// The inventory's number of its method.
-    pub(super) method: u16,
+    pub(super) method: MethodId,
     pub(super) room: Room,
     pub(super) limits: &'a InventoryLimits,
     pub(super) oddities: &'a mut Oddities,
@@ -139,6 +140,13 @@ impl Service {
     /// An exchange with an endpoint that is not known yet.
     #[cold]
     fn learn(&mut self, c: &mut Context<'_>) {
+        if methods::operation(c.method) != 0 && self.tree.operations >= c.limits.operations {
+            c.oddities.bump(Oddity::OperationLimit);
+            c.method = methods::plain(c.method);
+            if let Some((id, values)) = self.tree.reach(c.o.path, c.method, c.limits.path_segments) {
+                return self.count(id, values, c);
+            }
+        }
         let success = c.succeeded();
         if !success && self.tree.unproven >= unproven_limit(c.limits) && !self.sweep(c.limits) {
             return self.probed(c);
@@ -154,7 +162,7 @@ impl Service {
 
     /// Counts an exchange among those with paths that are not kept.
     fn probed(&mut self, c: &Context<'_>) {
-        self.facts.probed(c.o.status, 1, id::origin(c.o.method, c.o.path));
+        self.facts.probed(c.o.status, 1, id::origin(c.o.method, c.o.operation, c.o.path));
     }
 
     /// Counts an exchange into the catch-all nearest to where its path leaves the tree; into the service's own when

@@ -109,7 +109,7 @@ impl EndpointState {
             }
         }
         if self.calls == 0 || o.ts <= self.first_seen {
-            self.date_back(o.ts, id::origin(o.method, o.path));
+            self.date_back(o.ts, id::origin(o.method, o.operation, o.path));
         }
         self.last_seen = self.last_seen.max(o.ts);
         self.calls += 1;
@@ -460,6 +460,7 @@ mod tests {
                 caller: c.caller.wrapping_mul(0x9e37_79b9_7f4a_7c15),
                 method: "GET",
                 path: &path,
+                operation: "",
                 trailing_slash: false,
                 query: &query,
                 status: c.status,
@@ -562,6 +563,7 @@ mod tests {
                 caller: 1,
                 method: "GET",
                 path: &path,
+                operation: "",
                 trailing_slash: false,
                 query: &[],
                 status: Some(101),
@@ -595,6 +597,7 @@ mod tests {
             caller: 1,
             method: "POST",
             path: &[],
+            operation: "",
             trailing_slash: false,
             query: &[],
             status: Some(200),

@@ -26,6 +26,10 @@ pub struct View {
     pub last_seen: Timestamp,
     /// Services, by host, port and scheme.
     pub services: Vec<ServiceView>,
+    /// APIs that several of the services serve together (tenants, regions, instances), by host template, with the counts of all of them.
+    /// The services themselves stand above as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub apis: Vec<ServiceView>,
     /// Servers behind TLS or QUIC, by name, port and kind, those that were decrypted included.
     #[serde(default)]
     pub opaque: Vec<OpaqueView>,
@@ -45,6 +49,19 @@ impl View {
     /// Version of the form.
     pub const SCHEMA: u32 = 1;
 
+    /// The same with each API once: services that are one stand as one, with their counts together.
+    #[must_use]
+    pub fn folded(&self) -> Cow<'_, Self> {
+        if self.apis.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut view = self.clone();
+        view.services.retain(|s| s.api.is_none());
+        view.services.append(&mut view.apis);
+        view.services.sort_by(|a, b| (&a.host, a.port, a.scheme).cmp(&(&b.host, b.port, b.scheme)));
+        Cow::Owned(view)
+    }
+
     /// Exchanges in all, probes included.
     pub fn calls(&self) -> u64 {
         self.services.iter().map(|s| s.calls).sum()
@@ -59,7 +76,8 @@ impl View {
 /// One service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServiceView {
-    /// Stable id: `svc-` and 16 hexadecimal digits of a hash of scheme, host and port.
+    /// Stable id: `svc-` and 16 hexadecimal digits of a hash of scheme, host and port; `api-` for several that are one API, of that
+    /// which was seen first.
     pub id: String,
     /// Cleartext or TLS.
     pub scheme: Scheme,
@@ -81,16 +99,99 @@ pub struct ServiceView {
     pub probes: BTreeMap<u16, u64>,
     /// Distinct paths among the probes, estimated.
     pub probed_paths: u64,
+    /// The API that it serves together with others: an id in [`View::apis`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api: Option<String>,
+    /// The services that are this API together; empty for a service by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberView>,
+    /// Why they are taken for one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub because: String,
+    /// Prefixes that are APIs of their own behind this host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefixes: Vec<PrefixView>,
+}
+
+/// A service that serves an API together with others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MemberView {
+    /// Its id among the services.
+    pub id: String,
+    /// Cleartext or TLS.
+    pub scheme: Scheme,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Addresses that answered for it.
+    pub addresses: Vec<IpAddr>,
+    /// Exchanges, probes included.
+    pub calls: u64,
+    /// Its endpoints, in number.
+    pub endpoints: u64,
+    /// First exchange.
+    pub first_seen: Timestamp,
+    /// Last exchange.
+    pub last_seen: Timestamp,
+}
+
+/// A prefix that is an API of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixView {
+    /// `/billing`.
+    pub prefix: String,
+    /// Endpoints below it.
+    pub endpoints: u64,
+    /// Exchanges with them.
+    pub calls: u64,
+    /// Why it is taken for an API of its own.
+    pub because: String,
+}
+
+/// An endpoint among its versions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionView {
+    /// Its own: `v2`, `2024-01-01`.
+    pub version: String,
+    /// Id of the endpoint of the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
+    /// Id of the endpoint of the version after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<String>,
 }
 
 impl ServiceView {
+    /// Host and port of it, or of each of its members.
+    pub fn places(&self) -> impl Iterator<Item = (&str, u16)> {
+        let own = self.members.is_empty().then_some((self.host.as_str(), self.port));
+        own.into_iter().chain(self.members.iter().map(|m| (m.host.as_str(), m.port)))
+    }
+
+    /// Is this its id, or that of a member?
+    pub fn has_id(&self, id: &str) -> bool {
+        self.id == id || self.members.iter().any(|m| m.id == id)
+    }
+
     /// As in a URI: the port is left out where it is the scheme's own.
     pub fn origin(&self) -> String {
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        match (self.scheme, self.port) {
-            (Scheme::Http, 80) | (Scheme::Https, 443) => format!("{}://{host}", self.scheme.as_str()),
-            _ => format!("{}://{host}:{}", self.scheme.as_str(), self.port),
-        }
+        origin(self.scheme, &self.host, self.port)
+    }
+}
+
+impl MemberView {
+    /// As in a URI.
+    pub fn origin(&self) -> String {
+        origin(self.scheme, &self.host, self.port)
+    }
+}
+
+fn origin(scheme: Scheme, host: &str, port: u16) -> String {
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    match (scheme, port) {
+        (Scheme::Http, 80) | (Scheme::Https, 443) => format!("{}://{host}", scheme.as_str()),
+        _ => format!("{}://{host}:{port}", scheme.as_str()),
     }
 }
 
@@ -103,6 +204,16 @@ pub struct EndpointView {
     pub method: String,
     /// Path template, `/users/{userId}/orders`.
     pub template: String,
+    /// What separates it from the others on its path, where one path serves many operations: `?Action=DescribeInstances` in the
+    /// query, `Action=AssumeRole` in a form, `X-Amz-Target: DynamoDB_20120810.GetItem` in the head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<String>,
+    /// The prefix under which there is an API of its own, with other such APIs beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Where the same endpoint is there in other versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<VersionView>,
     /// The template's parameters, left to right.
     pub path_parameters: Vec<PathParameter>,
     /// Is the template that of a document (spec), rather than learnt?
@@ -142,6 +253,14 @@ pub struct EndpointView {
 }
 
 impl EndpointView {
+    /// Template and operation, for people: `/ ?Action=DescribeInstances`. No template has a space in it.
+    pub fn place(&self) -> Cow<'_, str> {
+        match &self.operation {
+            Some(operation) => Cow::Owned(format!("{} {operation}", self.template)),
+            None => Cow::Borrowed(&self.template),
+        }
+    }
+
     /// Exchanges that the server answered with what was asked for: 2xx, 3xx, 101.
     pub fn succeeded(&self) -> u64 {
         self.statuses.range(200..400).chain(self.statuses.range(101..102)).map(|(_, n)| n).sum()

@@ -59,6 +59,7 @@ struct Item {
     partial: bool,
     host: Span,
     method: Span,
+    operation: Span,
     request_type: Span,
     response_type: Span,
     segments_end: u32,
@@ -77,6 +78,7 @@ impl Batch {
         let text = &mut self.text;
         let host = append(text, o.service.host);
         let method = append(text, o.method);
+        let operation = append(text, o.operation);
         let request_type = append(text, o.request_type);
         let response_type = append(text, o.response_type);
         for s in o.path.iter().take(MAX_SEGMENTS) {
@@ -108,6 +110,7 @@ impl Batch {
             partial: o.partial,
             host,
             method,
+            operation,
             request_type,
             response_type,
             segments_end: self.segments.len() as u32,
@@ -147,6 +150,7 @@ impl Batch {
                     caller: item.caller,
                     method: item.method.of(&self.text),
                     path,
+                    operation: item.operation.of(&self.text),
                     trailing_slash: item.trailing_slash,
                     query,
                     status: item.status,
@@ -237,6 +241,7 @@ mod tests {
             caller: 3,
             method: "GET",
             path: &path,
+            operation: "",
             trailing_slash: true,
             query: &query,
             status: Some(200),
@@ -282,6 +287,7 @@ mod tests {
             caller: 3,
             method: "GET",
             path: &path,
+            operation: "",
             trailing_slash: false,
             query: &query,
             status: None,

@@ -14,6 +14,7 @@ mod host;
 mod key;
 mod logged;
 mod observation;
+mod operation;
 mod record;
 pub mod shape;
 mod skeleton;

@@ -215,6 +215,10 @@ pub struct Observation<'a> {
     pub method: &'a str,
     /// Path segments; empty for `/` and for `*`. Empty segments (`//`) and matrix parameters are left out.
     pub path: &'a [Segment<'a>],
+    /// What may name an operation where a path serves many: `?Action=DescribeInstances` (query), `Action=AssumeRole` (form),
+    /// `X-Amz-Target: DynamoDB_20120810.GetItem` (header); empty where nothing does. Bounded, and only names that are spelt
+    /// as those of operations are, never a value.
+    pub operation: &'a str,
     /// Did the path end with a slash (other than the root)?
     pub trailing_slash: bool,
     /// Query parameters, each name once.

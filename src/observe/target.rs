@@ -8,6 +8,7 @@
 use super::Kind;
 use super::glue;
 use super::key::Key;
+use super::operation;
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append};
 use super::shape::{self, Tally};
 use crate::proto::Target;
@@ -60,6 +61,8 @@ pub(super) struct Parts<'a> {
     pub(super) segments: &'a mut Vec<SegmentSpan>,
     pub(super) parameters: &'a mut Vec<ParameterSpan>,
     pub(super) scratch: &'a mut Vec<u8>,
+    /// What in the query may name an operation.
+    pub(super) operation: Span,
 }
 
 impl Parts<'_> {
@@ -169,6 +172,7 @@ impl Parts<'_> {
 
     /// Reads the query that begins at `at`.
     fn query(&mut self, rest: &[u8], text: Option<&str>, mut at: usize) {
+        let mut verbs = [None; operation::PARTS];
         while self.parameters.len() < MAX_PARAMETERS {
             let name = Piece::read(rest, at, true);
             let value = match rest.get(name.end) {
@@ -177,11 +181,17 @@ impl Parts<'_> {
             };
             if name.start < name.end {
                 self.parameter(rest, text, name, value);
+                if operation::may_be(&rest[name.start..name.end]) {
+                    note(&mut verbs, text, name, value);
+                }
             }
             match rest.get(value.end) {
                 Some(b'&') => at = value.end + 1,
                 _ => break,
             }
+        }
+        if verbs[0].is_some() {
+            self.operation = append_operation(self.text, "?", verbs.into_iter().flatten());
         }
     }
 
@@ -204,6 +214,41 @@ impl Parts<'_> {
             self.parameters.push(ParameterSpan { name: span, kind });
         }
     }
+}
+
+/// Notes a parameter that may name an operation.
+#[cold]
+fn note<'t>(
+    verbs: &mut [Option<(&'t str, &'t str)>; operation::PARTS],
+    text: Option<&'t str>,
+    name: Piece,
+    value: Piece,
+) {
+    let of = |piece: Piece| text.and_then(|text| text.get(piece.start..piece.end));
+    if let (Some(name), Some(value)) = (of(name), of(value))
+        && operation::names(name, value)
+        && !verbs.iter().flatten().any(|(known, _)| *known == name)
+        && let Some(free) = verbs.iter_mut().find(|verb| verb.is_none())
+    {
+        *free = Some((name, value));
+    }
+}
+
+/// Appends the key of an operation: `?api=Files&method=list`.
+#[cold]
+pub(super) fn append_operation<'t>(
+    text: &mut String,
+    mark: &str,
+    parts: impl Iterator<Item = (&'t str, &'t str)>,
+) -> Span {
+    let start = text.len() as u32;
+    for (number, (name, value)) in parts.enumerate() {
+        text.push_str(if number == 0 { mark } else { "&" });
+        text.push_str(name);
+        text.push('=');
+        text.push_str(value);
+    }
+    Span { start, end: text.len() as u32 }
 }
 
 /// A name or a value in a query.
@@ -318,9 +363,14 @@ mod tests {
 
     fn read(target: &[u8]) -> Told {
         let (mut text, mut segments, mut parameters, mut scratch) = (String::new(), vec![], vec![], vec![]);
-        let trailing =
-            Parts { text: &mut text, segments: &mut segments, parameters: &mut parameters, scratch: &mut scratch }
-                .read(&Key::FIXED, target.into(), split(target).rest.len());
+        let mut parts = Parts {
+            text: &mut text,
+            segments: &mut segments,
+            parameters: &mut parameters,
+            scratch: &mut scratch,
+            operation: Span::default(),
+        };
+        let trailing = parts.read(&Key::FIXED, target.into(), split(target).rest.len());
         (
             segments.iter().map(|s| (s.kind, s.text.of(&text).to_owned())).collect(),
             parameters.iter().map(|p| (p.name.of(&text).to_owned(), p.kind)).collect(),

@@ -11,12 +11,13 @@
 
 use super::caller::TrustedProxies;
 use super::key::Key;
+use super::operation;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
 use super::words::Words;
 use super::{Blindness, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink, host};
 use crate::base::{Address, Timestamp};
-use crate::exchange::{Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
+use crate::exchange::{BodyWish, Grpc, Messages, Observer, Outcome, QuicFlow, Sides, TlsSession, Unread};
 use crate::proto::grpc::Seen;
 use crate::proto::protobuf::Wire;
 use crate::proto::websocket::{Piece, Tally};
@@ -69,6 +70,10 @@ struct Slot {
     parameters: Vec<ParameterSpan>,
     host: Span,
     method: Span,
+    operation: Span,
+    /// The beginning of a form that may name the operation.
+    form: Vec<u8>,
+    wants_form: bool,
     request_type: Span,
     response_type: Span,
     server: Address,
@@ -192,6 +197,9 @@ impl Slot {
             parameters: Vec::with_capacity(8),
             host: Span::default(),
             method: Span::default(),
+            operation: Span::default(),
+            form: Vec::new(),
+            wants_form: false,
             request_type: Span::default(),
             response_type: Span::default(),
             server: Address::v6(0, 0),
@@ -219,6 +227,7 @@ impl Slot {
         self.text.shrink_to(TEXT_KEPT);
         self.segments.clear();
         self.parameters.clear();
+        self.form.clear();
         self.server = server;
         (self.status, self.grpc_status, self.said) = (None, None, None);
         self.response_type = Span::default();
@@ -233,9 +242,22 @@ impl Slot {
         let method = &method[..method.floor_char_boundary(METHOD_MAX)];
         self.method = append(&mut self.text, method);
         self.request_type = media_type(head.content_type, &mut self.text);
-        let mut parts =
-            Parts { text: &mut self.text, segments: &mut self.segments, parameters: &mut self.parameters, scratch };
+        let mut parts = Parts {
+            text: &mut self.text,
+            segments: &mut self.segments,
+            parameters: &mut self.parameters,
+            scratch,
+            operation: Span::default(),
+        };
         self.trailing_slash = parts.read(key, head.target, target.rest.len());
+        self.operation = parts.operation;
+        if let Some(target) = operation::of_head(head) {
+            let start = self.text.len() as u32;
+            self.text.push_str("X-Amz-Target: ");
+            self.text.push_str(target);
+            self.operation = Span { start, end: self.text.len() as u32 };
+        }
+        self.wants_form = self.operation == Span::default() && operation::in_form(head);
         // A method has two parts and no parameters.
         let rpc = self.segments.len() == 2 && self.parameters.is_empty();
         if rpc && head.content_type.is_some_and(|value| grpc::names_method(value, head.fields)) {
@@ -264,6 +286,17 @@ impl Slot {
         }
     }
 
+    /// Reads the beginning of a form, and forgets it.
+    #[cold]
+    fn read_form(&mut self, whole: bool) {
+        let form = std::mem::take(&mut self.form);
+        let whole = whole && form.len() < operation::FORM_MAX;
+        self.operation = target::append_operation(&mut self.text, "", operation::of_form(&form, whole));
+        self.form = form;
+        self.form.fill(0);
+        self.form.clear();
+    }
+
     /// Tells what was said since.
     #[cold]
     fn tell(&mut self, tally: &[Tally; 2], ts: Timestamp, sink: &mut impl Sink) {
@@ -286,6 +319,7 @@ impl Slot {
                 caller: self.caller,
                 method: self.method.of(&self.text),
                 path,
+                operation: self.operation.of(&self.text),
                 trailing_slash: self.trailing_slash,
                 query: &[],
                 status: self.status,
@@ -305,7 +339,10 @@ impl Slot {
     }
 
     #[inline]
-    fn observe(&self, outcome: &Outcome, sink: &mut impl Sink) {
+    fn observe(&mut self, outcome: &Outcome, sink: &mut impl Sink) {
+        if !self.form.is_empty() {
+            self.read_form(outcome.partial.is_whole());
+        }
         // Of a call whose messages have fields.
         let fields = self.words.as_ref().map_or_else(Vec::new, |words| words.told());
         lend(&self.text, &self.segments, &self.parameters, |path, query| {
@@ -318,6 +355,7 @@ impl Slot {
                 caller: self.caller,
                 method: self.method.of(&self.text),
                 path,
+                operation: self.operation.of(&self.text),
                 trailing_slash: self.trailing_slash,
                 query,
                 status: self.status,
@@ -375,6 +413,19 @@ impl<S: Sink> Observer for Watch<S> {
             self.free.push(request.0);
         } else {
             self.finish_blind(request.0, outcome);
+        }
+    }
+
+    #[inline]
+    fn wants(&self, request: &Ticket, response: bool) -> BodyWish {
+        let form = !response && self.slots.get(request.0 as usize).is_some_and(|slot| slot.wants_form);
+        if form { BodyWish::Decoded } else { BodyWish::None }
+    }
+
+    fn body(&mut self, request: &mut Ticket, response: bool, bytes: &[u8]) {
+        if let Some(slot) = self.slots.get_mut(request.0 as usize).filter(|slot| slot.wants_form && !response) {
+            let room = operation::FORM_MAX.saturating_sub(slot.form.len());
+            slot.form.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
         }
     }
 

@@ -28,6 +28,7 @@ const POLICY: &str =
 
 /// The page as text.
 pub fn html(view: &View, diff: Option<&Diff>, meta: &Meta) -> String {
+    let view = &view.folded();
     let title = match meta.sources.as_slice() {
         [] => "APIs seen in traffic".to_owned(),
         [one] => format!("APIs seen in {}", visible(short(one))),

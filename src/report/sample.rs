@@ -30,6 +30,9 @@ pub fn endpoint(id: u32, method: &str, template: &str, calls: u64, statuses: &[(
         id: format!("ep-{id:016x}"),
         method: method.to_owned(),
         template: template.to_owned(),
+        operation: None,
+        prefix: None,
+        versions: None,
         path_parameters,
         documented: id.is_multiple_of(2),
         calls,
@@ -160,6 +163,10 @@ pub fn view() -> View {
         ],
         probes: BTreeMap::from([(404, 4_100)]),
         probed_paths: 3_900,
+        api: None,
+        members: Vec::new(),
+        because: String::new(),
+        prefixes: Vec::new(),
     };
     let odd = ServiceView {
         id: "svc-0000000000000002".to_owned(),
@@ -173,6 +180,10 @@ pub fn view() -> View {
         endpoints: vec![endpoint(11, "GET", HOSTILE, 2, &[(200, 1)])],
         probes: BTreeMap::new(),
         probed_paths: 0,
+        api: None,
+        members: Vec::new(),
+        because: String::new(),
+        prefixes: Vec::new(),
     };
     let mut visibility = Ledger::default();
     (visibility.packets, visibility.dropped_packets) = (98_000, 12);
@@ -193,6 +204,7 @@ pub fn view() -> View {
     oddities.add(Oddity::StreamGap, 17);
     oddities.add(Oddity::HostMissing, 2);
     View {
+        apis: Vec::new(),
         schema: View::SCHEMA,
         first_seen: at(0),
         last_seen: at(855),
@@ -211,6 +223,7 @@ pub fn view() -> View {
 
 fn finding(kind: FindingKind, method: &str, template: &str, subject: Option<&str>, calls: u64) -> Finding {
     Finding {
+        operation: None,
         id: format!("f-{:016x}", calls * 31 + kind as u64),
         kind,
         service: "http://shop.example:8080".to_owned(),

@@ -175,7 +175,7 @@ fn operation(f: &Finding) -> Markup {
     html! {
         span.operation {
             @if let Some(method) = &f.method { (method_mark(method)) " " }
-            @match &f.template {
+            @match &f.place() {
                 Some(template) => code { (path(template)) },
                 None => code { (visible(&f.service)) },
             }
@@ -277,12 +277,27 @@ fn service(view: &View, s: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>
                         "Probes " (statuses(&s.probes)) " on about " (figures::things(s.probed_paths, "path", "paths"))
                     }
                 }
-                @for o in view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.contains(&s.id)) {
+                @for o in view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.iter().any(|id| s.has_id(id))) {
                     span {
                         "Read in part: " (exact(o.without_keys)) " of " (exact(o.connections)) " connections had no keys ("
                         a href={ "#" (o.id) } { "more" } ")"
                     }
                 }
+            }
+            @if !s.members.is_empty() {
+                details.members {
+                    summary { "One API of " (figures::things(s.members.len() as u64, "host", "hosts")) ": " (s.because) }
+                    ul { @for m in &s.members { li id=(m.id) {
+                        code { (visible(&m.origin())) } " "
+                        span.meaning { (figures::things(m.calls, "call", "calls")) " · " (figures::things(m.endpoints, "endpoint", "endpoints")) }
+                    } } }
+                }
+            }
+            @for p in &s.prefixes {
+                p.where { span {
+                    code { (visible(&p.prefix)) } " is an API of its own (" (figures::things(p.endpoints, "endpoint", "endpoints")) ", "
+                    (figures::things(p.calls, "call", "calls")) "): " (p.because)
+                } }
             }
             @if !s.endpoints.is_empty() {
                 div.scroll {
@@ -313,7 +328,7 @@ fn endpoint(e: &EndpointView, marks: &[FindingKind]) -> Markup {
             th scope="row" {
                 details.more {
                     summary {
-                        code { (path(&e.template)) }
+                        code { (path(&e.place())) }
                         @for kind in marks { " " span class={ "mark " (words::weight(*kind).name()) } { (words::mark(*kind)) } }
                     }
                     (endpoint_details(e))
@@ -373,6 +388,15 @@ fn endpoint_details(e: &EndpointView) -> Markup {
             @if e.request_size.max > 0 { dt { "Request body" } dd { (sizes(&e.request_size)) } }
             @if e.response_size.max > 0 { dt { "Response body" } dd { (sizes(&e.response_size)) } }
             dt { "Path known from" } dd { @if e.documented { "a document" } @else { "the traffic" } }
+            @if let Some(prefix) = &e.prefix { dt { "API" } dd { code { (visible(prefix)) } } }
+            @if let Some(v) = &e.versions {
+                dt { "Version" }
+                dd {
+                    (visible(&v.version))
+                    @if let Some(id) = &v.predecessor { ", succeeds " a href={ "#" (id) } { "the one before" } }
+                    @if let Some(id) = &v.successor { ", succeeded by " a href={ "#" (id) } { "the one after" } }
+                }
+            }
             dt { "Days seen" } dd { (exact(u64::from(e.days_seen))) }
             dt { "Id" } dd { code { (e.id) } }
         }

@@ -37,6 +37,9 @@ fn endpoint(method: &str, template: &str) -> EndpointView {
         id: format!("ep-{method}-{template}"),
         method: method.to_owned(),
         template: template.to_owned(),
+        operation: None,
+        prefix: None,
+        versions: None,
         path_parameters: names
             .iter()
             .map(|n| PathParameter { name: (*n).to_owned(), kinds: BTreeMap::from([(Kind::Integer, 10)]) })
@@ -97,6 +100,10 @@ fn service(host: &str, port: u16, endpoints: Vec<EndpointView>) -> ServiceView {
         endpoints,
         probes: BTreeMap::new(),
         probed_paths: 0,
+        api: None,
+        members: Vec::new(),
+        because: String::new(),
+        prefixes: Vec::new(),
     }
 }
 

@@ -12,12 +12,20 @@ use crate::report::words;
 /// One endpoint, with everything that is kept of it.
 pub(crate) fn endpoint(service: &ServiceView, e: &EndpointView, screen: &Screen) -> String {
     let tones = screen.tones;
-    let mut out = format!("{} {}\n", tones.paint(Tone::Strong, &safe(&e.method)), path(tones, &safe(&e.template)));
+    let mut out = format!("{} {}\n", tones.paint(Tone::Strong, &safe(&e.method)), path(tones, &safe(&e.place())));
     let mut facts = Table::new(&[Align::Left, Align::Left], 1, 2);
     let mut fact = |name: &str, value: String| facts.row(vec![tones.paint(Tone::Quiet, name), value]);
     fact("service", safe(&service.origin()));
     fact("id", e.id.clone());
     fact("template from", if e.documented { "a document" } else { "the traffic" }.to_owned());
+    if let Some(prefix) = &e.prefix {
+        fact("api", safe(prefix));
+    }
+    if let Some(v) = &e.versions {
+        let other = |what: &str, id: &Option<String>| id.iter().map(|id| format!(", {what} {id}")).collect::<String>();
+        let (before, after) = (other("succeeds", &v.predecessor), other("succeeded by", &v.successor));
+        fact("version", format!("{}{before}{after}", safe(&v.version)));
+    }
     fact("calls", format!("{} by {}", things(e.calls, "call", "calls"), things(e.callers, "caller", "callers")));
     fact("first seen", format!("{} UTC", moment(e.first_seen)));
     fact("last seen", format!("{} UTC", moment(e.last_seen)));

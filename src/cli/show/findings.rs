@@ -68,7 +68,7 @@ fn one_kind(out: &mut String, kind: FindingKind, findings: &[&Finding], screen: 
     let one_service = findings.iter().all(|f| f.service == findings[0].service);
     let mut table = Table::new(&[Align::Left, Align::Left, Align::Left, Align::Right, Align::Left, Align::Left], 1, 4);
     for f in findings.iter().take(cut.lines) {
-        let place = match &f.template {
+        let place = match &f.place() {
             Some(template) if one_service => safe(template),
             Some(template) => format!("{}{}", safe(&f.service), safe(template)),
             None => safe(&f.service),

@@ -9,6 +9,9 @@ use crate::inventory::{EndpointView, ServiceView, View};
 use crate::report::figures::{exact, moment, moment_after, short, span, things};
 use crate::report::words;
 
+/// Hosts of one API that are named.
+const MEMBERS: usize = 6;
+
 /// Services, the most called first, each with its endpoints in the order of their paths. `rest` says how to see what is cut.
 pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: Cut, rest: &str) -> String {
     let mut marks: HashMap<&str, Vec<FindingKind>> = HashMap::new();
@@ -18,6 +21,7 @@ pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: C
         }
     }
     let mut out = String::new();
+    let view = &view.folded();
     heading(&mut out, screen.tones, "Services and endpoints");
     if view.calls() > 0 {
         let between = if screen.width < 104 { "\n  " } else { ", " };
@@ -40,7 +44,9 @@ pub(crate) fn services(view: &View, diff: Option<&Diff>, screen: &Screen, cut: C
     services.sort_by(|a, b| b.calls.cmp(&a.calls).then_with(|| a.origin().cmp(&b.origin())));
     for service in services.iter().take(cut.services) {
         one(&mut out, service, &marks, screen, cut, rest);
-        for server in view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.contains(&service.id)) {
+        for server in
+            view.opaque.iter().filter(|o| o.without_keys > 0 && o.services.iter().any(|id| service.has_id(id)))
+        {
             let text = format!(
                 "    read in part: {} of {} connections had no keys\n",
                 exact(server.without_keys),
@@ -74,6 +80,7 @@ fn one(
     let (origin, facts) = (safe(&service.origin()), facts(service, screen));
     let between = if width(&origin) + width(&facts) + 4 > screen.width { "\n    " } else { "  " };
     out.push_str(&format!("\n  {}{between}{}\n", tones.paint(Tone::Name, &origin), tones.paint(Tone::Quiet, &facts)));
+    out.push_str(&together(service, screen));
     if !service.endpoints.is_empty() {
         out.push_str(&table(service, marks, screen, cut));
     }
@@ -95,6 +102,29 @@ fn one(
         );
         out.push_str(&format!("    {}  {}\n", tones.paint(Tone::Quiet, &text), statuses(tones, &service.probes, 0, 6)));
     }
+}
+
+/// Who serves it together, and what is behind it by prefix.
+fn together(service: &ServiceView, screen: &Screen) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| out.push_str(&screen.tones.paint(Tone::Quiet, &format!("    {text}\n")));
+    if !service.members.is_empty() {
+        line(format!("one API of {}: {}", things(service.members.len() as u64, "host", "hosts"), service.because));
+        for member in service.members.iter().take(MEMBERS) {
+            let (calls, endpoints) =
+                (things(member.calls, "call", "calls"), things(member.endpoints, "endpoint", "endpoints"));
+            line(format!("  {}  {calls} · {endpoints}", safe(&member.origin())));
+        }
+        let more = service.members.len().saturating_sub(MEMBERS);
+        if more > 0 {
+            line(format!("  … and {}", things(more as u64, "more host", "more hosts")));
+        }
+    }
+    for p in &service.prefixes {
+        let (endpoints, calls) = (things(p.endpoints, "endpoint", "endpoints"), things(p.calls, "call", "calls"));
+        line(format!("{} is an API of its own ({endpoints}, {calls}): {}", safe(&p.prefix), p.because));
+    }
+    out
 }
 
 fn facts(service: &ServiceView, screen: &Screen) -> String {
@@ -144,7 +174,7 @@ fn table(service: &ServiceView, marks: &HashMap<&str, Vec<FindingKind>>, screen:
     for e in service.endpoints.iter().take(cut.lines) {
         let mut cells = vec![
             tones.paint(Tone::Strong, &safe(&e.method)),
-            safe(&e.template),
+            safe(&e.place()),
             exact(e.calls),
             answers(tones, e, most),
         ];

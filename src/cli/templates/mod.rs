@@ -150,7 +150,7 @@ fn print(view: &View) -> Result<(), Failure> {
                 "{:>8}  {:<7} {}\n",
                 endpoint.calls,
                 visible(&endpoint.method),
-                visible(&endpoint.template)
+                visible(&endpoint.place())
             ));
         }
     }

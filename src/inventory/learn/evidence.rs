@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::inventory::methods::{MethodId, plain};
 use crate::inventory::state::hints_at_something;
 use crate::inventory::tree::{Endpoint, NONE, NodeId, ROOT, Token, Tree};
 use crate::observe::Kind;
@@ -66,8 +67,8 @@ pub(super) struct Evidence<'a> {
 /// Bits of methods in the order of their numbers; further ones share the last.
 const BITS: [u8; 7] = [0, 1, 2, 4, 3, 5, 6];
 const OTHER_BIT: u8 = 9;
-const HEAD: u16 = 5;
-const OPTIONS: u16 = 6;
+const HEAD: MethodId = 5;
+const OPTIONS: MethodId = 6;
 
 /// Paths of files that browsers and crawlers ask any host for.
 const BROWSER_FILES: [&str; 13] = [
@@ -204,7 +205,7 @@ impl<'a> Evidence<'a> {
             text.push_str(piece.trim_start_matches(BEFORE));
         }
         text.make_ascii_lowercase();
-        let get = endpoint.method == 0;
+        let get = plain(endpoint.method) == 0;
         let extension = matches!(path.last(), Some(Token::Word(word, _)) if word.starts_with("\u{1}."));
         let folder = matches!(path.first(), Some(Token::Word(word, _)) if STATIC_FOLDERS.contains(&word.to_ascii_lowercase().as_str()));
         let browser_type = types.iter().any(|t| BROWSER_TYPES.contains(&t.as_str()) || t.starts_with("font/"));
@@ -219,8 +220,8 @@ impl<'a> Evidence<'a> {
                 || (get && browser_type)
                 || (image && folder && extension),
             picture: get && extension && types.iter().any(|t| is_picture(t)),
-            success: endpoint.method != HEAD
-                && endpoint.method != OPTIONS
+            success: plain(endpoint.method) != HEAD
+                && plain(endpoint.method) != OPTIONS
                 && endpoint.state.statuses().any(|(s, _)| s < 400),
             probe: text.starts_with('.') || PROBED.iter().any(|p| text.contains(p)),
         }
@@ -267,7 +268,7 @@ impl<'a> Evidence<'a> {
             // What was ever denied to be there is not hinted at by other failures.
             let denied = endpoint.state.statuses().any(|(s, _)| s == 404);
             self.ends.push(End {
-                bit: BITS.get(endpoint.method as usize).copied().unwrap_or(OTHER_BIT),
+                bit: BITS.get(plain(endpoint.method) as usize).copied().unwrap_or(OTHER_BIT),
                 ok: proofs(endpoint),
                 asset: look.browser_file,
                 probe: look.probe && !look.success,
@@ -337,7 +338,7 @@ impl<'a> Evidence<'a> {
 /// Exchanges of an endpoint that prove that it is there: successes, a WebSocket's among them, and redirections that are
 /// not for good (as those of a web server are, to another host or spelling).
 fn proofs(endpoint: &Endpoint) -> u64 {
-    if endpoint.method == HEAD || endpoint.method == OPTIONS {
+    if matches!(plain(endpoint.method), HEAD | OPTIONS) {
         return 0;
     }
     let proves = |status: u16| matches!(status, 101 | 200..=299 | 302..=304 | 307 | 308);

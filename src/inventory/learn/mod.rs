@@ -27,6 +27,7 @@ mod verdict;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::documented::Route;
+use super::methods::{self, MethodId};
 use super::rule::{Rule, RuleKind};
 use super::tree::{EndpointId, NONE, NodeId, ROOT, Token, Tree};
 use crate::observe::Kind;
@@ -72,7 +73,8 @@ pub(super) enum Piece {
 pub(super) struct Template {
     pub(super) pieces: Vec<Piece>,
     pub(super) documented: bool,
-    pub(super) method: u16,
+    /// The method alone: operations are a view over templates ([`operations`](super::operations)).
+    pub(super) method: MethodId,
     pub(super) endpoints: Vec<EndpointId>,
 }
 
@@ -87,7 +89,7 @@ pub(super) struct Learnt {
 }
 
 /// Raw endpoints by template: its pieces, whether they are a document's, its method.
-type Groups = BTreeMap<(Vec<Piece>, bool, u16), Vec<EndpointId>>;
+type Groups = BTreeMap<(Vec<Piece>, bool, MethodId), Vec<EndpointId>>;
 
 /// What documents and people say of a service.
 #[derive(Clone, Debug, Default)]
@@ -137,7 +139,7 @@ fn walk(tree: &Tree, told: &Told<'_>, explain: bool) -> Walked {
     out
 }
 
-pub(super) use names::name;
+pub(super) use names::{PathName, name};
 pub(super) use rules::means_itself;
 pub(super) use verdict::{Decision, Reason};
 
@@ -477,7 +479,7 @@ impl<'a> Learner<'a> {
 
     /// Takes the endpoints at a place, those of documented routes under their own templates.
     fn take_endpoints(&mut self, place: &[NodeId], pieces: &[Piece]) {
-        let mut by_method = BTreeMap::<u16, Vec<EndpointId>>::new();
+        let mut by_method = BTreeMap::<MethodId, Vec<EndpointId>>::new();
         for &id in place {
             match self.documented.route(id) {
                 Some(route) => self.take_documented(id, route),
@@ -507,8 +509,8 @@ impl<'a> Learner<'a> {
         }
     }
 
-    fn method(&self, id: EndpointId) -> u16 {
-        self.tree.endpoints.get(id as usize).and_then(Option::as_ref).map_or(0, |e| e.method)
+    fn method(&self, id: EndpointId) -> MethodId {
+        self.tree.endpoints.get(id as usize).and_then(Option::as_ref).map_or(0, |e| methods::plain(e.method))
     }
 
     fn take_documented(&mut self, id: NodeId, route: usize) {
@@ -520,7 +522,7 @@ impl<'a> Learner<'a> {
 }
 
 /// Methods that are asked of a real path by its users; of the others only successes count.
-const USUAL_METHODS: u16 = 7;
+const USUAL_METHODS: MethodId = 7;
 
 /// Is it a dot and what follows, at the end of a segment?
 fn is_extension(text: &str) -> bool {

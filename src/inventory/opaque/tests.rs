@@ -249,6 +249,7 @@ fn exchange(inventory: &mut Inventory, host: &str) {
         caller: 1,
         method: "GET",
         path: &[Segment { kind: Kind::Word, hash: 0, text: "users" }],
+        operation: "",
         trailing_slash: false,
         query: &[],
         status: Some(200),

@@ -70,6 +70,7 @@ mod tests {
                     caller: 1,
                     method: "GET",
                     path: &[Segment { kind: Kind::Word, hash: 0, text: path }],
+                    operation: "",
                     trailing_slash: false,
                     query: &[],
                     status: Some(200),

@@ -7,6 +7,7 @@
 use hashbrown::HashTable;
 
 use super::{Endpoint, EndpointId, NodeId, ROOT, Token, Tree, hash};
+use crate::inventory::methods::MethodId;
 use crate::observe::Segment;
 
 /// What stands before a word, for a value and for a rest. No text that is kept has these bytes in it.
@@ -77,7 +78,7 @@ fn text<'a>(segment: &Segment<'a>, fold: bool) -> &'a [u8] {
 }
 
 #[inline]
-fn tag(method: u16, texts: impl Iterator<Item = impl AsRef<[u8]>>) -> u32 {
+fn tag(method: MethodId, texts: impl Iterator<Item = impl AsRef<[u8]>>) -> u32 {
     tag_of(texts.fold(u64::from(method), |h, text| hash(h, text.as_ref())))
 }
 
@@ -114,7 +115,7 @@ impl Tree {
     pub(in crate::inventory) fn lookup(
         &self,
         path: &[Segment<'_>],
-        method: u16,
+        method: MethodId,
         caller: u64,
     ) -> Option<(EndpointId, u64)> {
         let places = |of: fn(&Segment<'_>) -> bool| {
@@ -135,7 +136,7 @@ impl Tree {
 
     /// The endpoint of a path whose codes at some places are values: all codes, or none.
     #[inline]
-    fn probe(&self, path: &[Segment<'_>], method: u16, caller: u64, codes: u64) -> Option<EndpointId> {
+    fn probe(&self, path: &[Segment<'_>], method: MethodId, caller: u64, codes: u64) -> Option<EndpointId> {
         let fold = codes != 0;
         let tag = tag(method, path.iter().map(|s| text(s, fold)));
         let is_it = |id: &EndpointId| {
@@ -161,7 +162,7 @@ impl Tree {
     }
 
     /// The tag and the text of the path to a node, and the places on it where codes are values.
-    pub(super) fn key(&self, node: NodeId, method: u16) -> (u32, PathText, u64) {
+    pub(super) fn key(&self, node: NodeId, method: MethodId) -> (u32, PathText, u64) {
         let mut way = Vec::with_capacity(self.nodes[node as usize].depth as usize);
         let mut at = node;
         while at != ROOT {

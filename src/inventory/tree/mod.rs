@@ -10,6 +10,7 @@ mod index;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use super::methods::{self, MethodId};
 use super::state::EndpointState;
 use crate::base::InventoryLimits;
 use crate::observe::{Kind, Segment};
@@ -85,7 +86,7 @@ pub(super) struct Node {
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) node: NodeId,
-    pub(super) method: u16,
+    pub(super) method: MethodId,
     pub(super) next: EndpointId,
     /// Is it in the list of changes?
     pub(super) changed: bool,
@@ -118,10 +119,12 @@ pub(super) struct Tree {
     pub(super) endpoints: Vec<Option<Endpoint>>,
     free_endpoints: Vec<EndpointId>,
     /// Endpoints whose record in the store is gone, by path and method.
-    pub(super) gone: Vec<(Vec<Token>, u16)>,
+    pub(super) gone: Vec<(Vec<Token>, MethodId)>,
     /// Endpoints that changed since the changes were last taken.
     pub(super) changed: Vec<EndpointId>,
     pub(super) unproven: usize,
+    /// Endpoints that have an operation beside their method.
+    pub(super) operations: usize,
     /// Nodes that have a proven child more than when they were last looked at.
     fuller: Vec<NodeId>,
 }
@@ -188,6 +191,7 @@ impl Tree {
             gone: Vec::new(),
             changed: Vec::new(),
             unproven: 0,
+            operations: 0,
             fuller: Vec::new(),
         }
     }
@@ -235,7 +239,7 @@ impl Tree {
 
     /// The endpoint that a path leads to, step by step, with a bit for each segment that is a value.
     #[inline]
-    pub(super) fn reach(&self, path: &[Segment<'_>], method: u16, limit: usize) -> Option<(EndpointId, u64)> {
+    pub(super) fn reach(&self, path: &[Segment<'_>], method: MethodId, limit: usize) -> Option<(EndpointId, u64)> {
         let place = self.follow(path, limit);
         let id = if place.depth == path.len() { self.find(place.node, method)? } else { return None };
         Some((id, place.values))
@@ -424,6 +428,7 @@ impl Tree {
     fn leave(&mut self, id: EndpointId, endpoint: &Endpoint) {
         self.free_endpoints.push(id);
         self.unproven -= usize::from(!endpoint.proven);
+        self.operations -= usize::from(methods::operation(endpoint.method) != 0);
         self.index.remove(endpoint.tag, id);
     }
 
@@ -437,7 +442,7 @@ impl Tree {
     }
 
     /// The endpoint of a method at a node, made where it is not there; says whether it was made.
-    pub(super) fn endpoint(&mut self, node: NodeId, method: u16) -> (EndpointId, bool) {
+    pub(super) fn endpoint(&mut self, node: NodeId, method: MethodId) -> (EndpointId, bool) {
         if let Some(id) = self.find(node, method) {
             return (id, false);
         }
@@ -446,6 +451,7 @@ impl Tree {
         let state = EndpointState::default();
         let endpoint = Endpoint { node, method, next, changed: false, proven: false, tag, path, codes, state };
         self.unproven += 1;
+        self.operations += usize::from(methods::operation(method) != 0);
         let id = match self.free_endpoints.pop() {
             Some(id) => {
                 self.endpoints[id as usize] = Some(endpoint);
@@ -462,7 +468,7 @@ impl Tree {
     }
 
     #[inline]
-    pub(super) fn find(&self, node: NodeId, method: u16) -> Option<EndpointId> {
+    pub(super) fn find(&self, node: NodeId, method: MethodId) -> Option<EndpointId> {
         let mut id = self.nodes[node as usize].endpoints;
         while let Some(Some(endpoint)) = self.endpoints.get(id as usize) {
             if endpoint.method == method {
