@@ -151,7 +151,7 @@ pub struct InventoryLimits {
     pub operations: usize,
     /// Media types kept for one endpoint, each direction.
     pub media_types: usize,
-    /// Fields of JSON messages (WebSocket) kept for one endpoint, each direction.
+    /// Fields of messages (JSON on a WebSocket, protobuf of gRPC) kept for one endpoint, each direction.
     pub message_fields: usize,
     /// Server addresses kept for one service.
     pub addresses: usize,

@@ -308,7 +308,7 @@ pub struct SaidView {
     pub messages: u64,
     /// Bytes of them, compressed ones as they are.
     pub bytes: u64,
-    /// Fields of JSON messages by their place (`orders[].price`); empty where there were none.
+    /// Fields of JSON messages by their place (`orders[].price`), of protobuf ones by their number; empty where there were none.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub fields: BTreeMap<String, FieldView>,
 }

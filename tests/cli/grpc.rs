@@ -10,7 +10,7 @@ fn call(traffic: &mut Traffic, path: &str, status: u16, times: usize) {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: rpc.example\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 8\r\n\r\n"
         );
-        talk.ask_bytes(&[head.as_bytes(), b"\0\0\0\0\x03abc"].concat());
+        talk.ask_bytes(&[head.as_bytes(), b"\0\0\0\0\x03\x0a\x01x"].concat());
         let body = [b"\0\0\0\0\x02xy\x80\0\0\0", &[trailers.len() as u8][..], trailers.as_bytes()].concat();
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: {}\r\n\r\n",
@@ -38,8 +38,14 @@ fn statuses_and_messages_of_each_method() {
     assert_eq!(service["probes"]["200"], 3);
     let get = &endpoints[0];
     assert_eq!(get["grpc_statuses"].to_string(), r#"{"OK":5,"NOT_FOUND":2}"#);
-    assert_eq!(get["messages"]["client"].to_string(), r#"{"messages":7,"bytes":21}"#);
-    assert_eq!(get["messages"]["server"].to_string(), r#"{"messages":7,"bytes":14}"#);
+    assert_eq!(
+        get["messages"]["client"].to_string(),
+        r#"{"messages":7,"bytes":21,"fields":{"1":{"messages":7,"types":{"string":7}}}}"#
+    );
+    assert_eq!(
+        get["messages"]["server"].to_string(),
+        r#"{"messages":7,"bytes":14,"fields":{"15":{"messages":7,"types":{"integer":7}}}}"#
+    );
     // And from the store, where they are kept, merged with another look, and in words.
     for _ in 0..2 {
         sandbox.run(&["scan", "-r", "a.pcap", "--out", "kept"]).exits(0);
@@ -114,6 +120,9 @@ fn a_proto_file_is_a_document() {
     for words in ["Takes shop.v1.GetRequest", "Gives shop.v1.Order", "repeated int64", "prices"] {
         assert!(shown.contains(words), "no `{words}` in\n{shown}");
     }
+    // The field's number on the wire, its name in the document.
+    let id = shown.lines().find(|line| line.trim_start().starts_with("1 ") && line.contains("string"));
+    assert!(id.is_some_and(|line| line.contains("id") && line.contains("5 messages")), "{shown}");
     let broken = sandbox.file("broken.proto", PROTO.replace("returns (Order);", "return (Order);"));
     let ran = sandbox.run(&["scan", "-r", "a.pcap", "--spec", broken.to_str().unwrap()]).exits(2);
     assert!(ran.err.contains("broken.proto:4") && ran.err.contains("protoc --include_imports"), "{}", ran.err);

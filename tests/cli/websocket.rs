@@ -44,7 +44,7 @@ fn messages_and_their_fields_are_kept_with_the_endpoint() {
     assert!(!json.to_string().contains("secret"), "no value");
     sandbox.run(&["scan", "-r", "a.pcap", "--out", "kept"]).exits(0);
     let shown = sandbox.run(&["inventory", "show", "--store", "kept", "/v1/feed"]).exits(0).out;
-    for words in ["Messages", "15 messages", "Fields of JSON messages", "book[].price"] {
+    for words in ["Messages", "15 messages", "Fields of messages", "book[].price"] {
         assert!(shown.contains(words), "no `{words}` in\n{shown}");
     }
 }

@@ -94,7 +94,17 @@ fn callers_behind_a_balancer_are_those_that_nginx_is_told() {
     // curl says of itself whose connection it is.
     for path in ["one", "two"] {
         let mut curl = span.client("curl");
-        curl.args(["--haproxy-protocol", "--silent", "--show-error", "--max-time", "30", "--output", "/dev/null"]);
+        curl.args([
+            "--header",
+            "Host: proxied.test",
+            "--haproxy-protocol",
+            "--silent",
+            "--show-error",
+            "--max-time",
+            "30",
+            "--output",
+            "/dev/null",
+        ]);
         let status = curl.arg(format!("http://{SERVER}:{PORT}/{path}")).status().expect("curl starts");
         assert!(status.success(), "curl {path}: {status}");
     }

@@ -67,7 +67,7 @@ pub(crate) fn endpoint(service: &ServiceView, e: &EndpointView, screen: &Screen)
             }
         }
         if messages.client.fields.len() + messages.server.fields.len() > 0 {
-            heading(&mut out, tones, "Fields of JSON messages");
+            heading(&mut out, tones, "Fields of messages");
             out.push_str(&table.render(screen.width, |_, text| text.to_owned()));
         }
     }
