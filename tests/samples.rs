@@ -205,6 +205,24 @@ fn tunnels() {
     sample("tunnels");
 }
 
+#[test]
+fn forge() {
+    sample("forge");
+}
+
+#[test]
+fn forge_without_bodies_is_not_understood() {
+    let command = |more: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_shadowtap"));
+        let output =
+            program.current_dir(folder("forge")).args(["scan", "--json", "-r", "traffic.pcap.gz"]).args(more).output();
+        serde_json::from_slice::<Value>(&output.expect("shadowtap starts").stdout).expect("JSON")
+    };
+    let expected = lines(&expected("forge")["services"]);
+    assert_ne!(lines(&command(&["--no-bodies"])["services"]), expected);
+    assert_eq!(lines(&command(&[])["services"]), expected);
+}
+
 /// Lines of JSON that a command prints about a sample's capture.
 fn printed(command: &str, name: &str, more: &[&str]) -> Vec<Value> {
     let mut program = Command::new(env!("CARGO_BIN_EXE_shadowtap"));

@@ -155,6 +155,10 @@ pub struct InventoryLimits {
     pub message_fields: usize,
     /// Server addresses kept for one service.
     pub addresses: usize,
+    /// Values that bodies named, kept for one service as keyed hashes. One takes some 40 bytes.
+    pub named_values: usize,
+    /// The same for all services together: where they are more, each keeps its fair share.
+    pub named_values_total: usize,
     /// Servers behind TLS or QUIC, by name and port. A usual one takes 1 to 2 KB, one made to hurt up to 35 KB.
     pub opaque_services: usize,
     /// Different values of one fact (suites, protocols, fingerprints, issuers) kept for one of these servers.
@@ -178,6 +182,8 @@ impl Default for InventoryLimits {
             media_types: 16,
             message_fields: 64,
             addresses: 64,
+            named_values: 8192,
+            named_values_total: 1_000_000,
             opaque_services: 10_000,
             opaque_facets: 24,
             opaque_certificates: 4,

@@ -169,6 +169,8 @@ oddities! {
     OperationLimit = "operation_limit",
     /// Query parameters or media types not kept because an endpoint held too many.
     FacetLimit = "facet_limit",
+    /// Values that bodies named were let go because a service, or all together, named too many.
+    NamedLimit = "named_limit",
     /// News of TLS and QUIC connections let go because there were too many different servers.
     OpaqueLimit = "opaque_limit",
     /// Facts about a TLS or QUIC server (fingerprints, certificates, protocols) not kept because there were too many different ones.

@@ -147,6 +147,9 @@ pub(crate) struct Scan {
     /// those that the configuration names, else nobody's]
     #[arg(long, value_name = "NETWORK")]
     pub(crate) trusted_proxy: Vec<Network>,
+    /// Look into no body and no token for values that stand in paths
+    #[arg(long)]
+    pub(crate) no_bodies: bool,
     /// Take limits and document settings from this configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -392,6 +395,9 @@ pub(crate) struct Learn {
     /// Host for lines that name none, as those of combined logs
     #[arg(long, value_name = "HOST", default_value = "")]
     pub(crate) host: String,
+    /// Look into no body and no token for values that stand in paths
+    #[arg(long)]
+    pub(crate) no_bodies: bool,
     /// Judge with this model (see tools/train-templates)
     #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) model: Option<PathBuf>,

@@ -47,6 +47,7 @@ pub(crate) fn inventory(args: &args::Kept) -> Result<Kept, Failure> {
     }
     let Restored { mut inventory, note } = restored(config.inventory, store.records(), &dir)?;
     inventory.set_rules(rules);
+    inventory.set_key(store.observe_key().map_or(Key::FIXED, Key::new));
     notes.extend(note);
     for note in &notes {
         eprintln!("shadowtap: {}: {note}", dir.display());

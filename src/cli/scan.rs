@@ -26,9 +26,13 @@ pub(crate) fn run(args: &Scan, screen: &Screen) -> Result<ExitCode, Failure> {
 
     let mut inventory = Inventory::new(config.inventory.clone());
     inventory.set_rules(config.rules());
+    inventory.set_key(key);
     let trusted =
         if args.trusted_proxy.is_empty() { config.trusted() } else { args.trusted_proxy.iter().copied().collect() };
-    let mut pipeline = Pipeline::new(Watch::new(inventory, key).trusting(trusted), &config.limits);
+    let mut pipeline = Pipeline::new(
+        Watch::new(inventory, key).trusting(trusted).looking_into_bodies(config.learn.bodies && !args.no_bodies),
+        &config.limits,
+    );
     keys::load(&args.keys, pipeline.keys())?;
     let interrupt = Interrupt::new()?;
     let (mut sources, read, dropped) = match &args.interface {

@@ -50,6 +50,8 @@ pub struct Config {
     /// `[[rule]]`: what people know better than the learner of path templates.
     #[serde(rename = "rule", skip_serializing_if = "Vec::is_empty")]
     pub rules: Vec<Rule>,
+    /// `[learn]`: what the learner of path templates may look into.
+    pub learn: Learn,
     /// `[log]`
     pub log: Log,
     /// `[limits]`: bounds of the way from packet to exchange.
@@ -71,6 +73,7 @@ impl Default for Config {
             store: Store::default(),
             specs: Vec::new(),
             rules: Vec::new(),
+            learn: Learn::default(),
             log: Log::default(),
             limits: Limits::default(),
             inventory: InventoryLimits::default(),
@@ -286,6 +289,20 @@ impl Rule {
         };
         let of_hosts = matches!(self.is, Is::OneApi | Is::Apart) && self.path.is_empty();
         crate::inventory::Rule::new(&self.host, if of_hosts { "/" } else { &self.path }, kind)
+    }
+}
+
+/// What the learner of path templates may look into.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Learn {
+    /// Walk some JSON bodies, `Location` fields and bearer tokens for values that stand in paths; keyed hashes of them are kept.
+    pub bodies: bool,
+}
+
+impl Default for Learn {
+    fn default() -> Self {
+        Self { bodies: true }
     }
 }
 

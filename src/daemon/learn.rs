@@ -119,6 +119,7 @@ impl Learner {
     fn take(&mut self, mut parcel: Parcel) {
         let inventory = &mut self.inventory;
         parcel.batch.for_each(|observation| inventory.observe(observation));
+        parcel.batch.for_each_mentioned(|mentioned| inventory.mentioned(mentioned));
         parcel.batch.take_glimpses().for_each(|glimpse| inventory.glimpse(glimpse));
         if let Some(figures) = self.sources.get_mut(parcel.source) {
             *figures = parcel.figures;
@@ -163,7 +164,9 @@ impl Learner {
 
     /// The store has lost records that are known here: folded into an empty inventory, all of them count as changed.
     fn rewrite(&mut self) {
-        let all = std::mem::replace(&mut self.inventory, Inventory::new(self.limits.clone()));
+        let mut empty = Inventory::new(self.limits.clone());
+        empty.set_key(self.inventory.key());
+        let all = std::mem::replace(&mut self.inventory, empty);
         self.inventory.merge(all);
     }
 

@@ -216,7 +216,7 @@ impl Daemon {
 
         let (store, recovery) = Store::open(&config.store.folder)?;
         keep::report(&recovery);
-        let inventory = restore::inventory(&store, &config.inventory)?;
+        let mut inventory = restore::inventory(&store, &config.inventory)?;
         let documents = documents::check(&config.specs);
         let sensor = store.sensor().clone();
         interrupted(&sensor);
@@ -252,6 +252,7 @@ impl Daemon {
         signals(&daemon.tell)?;
 
         let key = Key::new(store.observe_key());
+        inventory.set_key(key);
         let control = Control::bind(&daemon.config.store.folder, orders, status.clone(), daemon.closed.clone())
             .map_err(|source| RunError::System { action: "listen on the control socket", source })?;
         let keeper = Keeper::new(store);
@@ -269,8 +270,8 @@ impl Daemon {
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
-            let trusted = daemon.config.trusted();
-            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone(), trusted };
+            let (trusted, bodies) = (daemon.config.trusted(), daemon.config.learn.bodies);
+            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone(), trusted, bodies };
             daemon.capture(n, source, ends, key, &sensor.cursors)?;
         }
         drop(parcels_in);

@@ -97,6 +97,8 @@ pub(super) struct Ends {
     pub(super) keys: Keys,
     /// Whose word is taken for who asked.
     pub(super) trusted: TrustedProxies,
+    /// Look into bodies for values that stand in paths.
+    pub(super) bodies: bool,
 }
 
 impl Way {
@@ -107,7 +109,10 @@ impl Way {
     }
 
     pub(super) fn new(source: usize, ends: Ends, limits: &Limits, key: Key, pressure: Pressure, beat: Beat) -> Self {
-        let mut pipeline = Pipeline::new(Valve::new(Watch::new(Batch::new(), key).trusting(ends.trusted)), limits);
+        let mut pipeline = Pipeline::new(
+            Valve::new(Watch::new(Batch::new(), key).trusting(ends.trusted).looking_into_bodies(ends.bodies)),
+            limits,
+        );
         pipeline.set_keys(ends.keys);
         Self {
             source,
@@ -354,7 +359,7 @@ mod tests {
         let (to, parcels) = bounded(4);
         let (_spares, spare) = bounded(1);
         let beat = Beats::new().join("test");
-        let ends = Ends { to, spare, keys: Keys::new(1), trusted: TrustedProxies::default() };
+        let ends = Ends { to, spare, keys: Keys::new(1), trusted: TrustedProxies::default(), bodies: true };
         let mut way = Way::new(0, ends, &Limits::default(), Key::FIXED, Pressure::Shed, beat);
         let (mut clock, mut asked, mut passed) = (1_700_000_000_000_000_000, 0, 0);
         let mut longest = Duration::ZERO;

@@ -56,6 +56,8 @@ pub struct Doubt {
     pub words: usize,
     /// Do values by form (numbers, UUIDs ...) stand beside it?
     pub beside_values: bool,
+    /// Why it is taken for that, to be read after "because".
+    pub reason: String,
 }
 
 impl Inventory {
@@ -98,7 +100,9 @@ impl Inventory {
         let mut doubts = Vec::new();
         for service in &self.services {
             let learnt = learn::learn(&service.tree, &self.told_of(service), true);
-            let open = learnt.decisions.into_iter().filter(|d| d.reason == learn::Reason::Traffic);
+            let of_bodies = |r| matches!(r, learn::Reason::Mentioned(_) | learn::Reason::Unmentioned(_));
+            let open =
+                learnt.decisions.into_iter().filter(|d| d.reason == learn::Reason::Traffic || of_bodies(d.reason));
             doubts.extend(open.map(|d| Doubt {
                 host: service.facts.host.to_string(),
                 path: rule_path(&d.before, &d.word),
@@ -107,6 +111,7 @@ impl Inventory {
                 calls: d.calls,
                 words: d.words,
                 beside_values: d.beside_values,
+                reason: d.reason.words().into_owned(),
             }));
         }
         doubts.sort_by(|a, b| {
@@ -141,7 +146,7 @@ fn segment(
             word,
             literal: d.literal,
             confidence: d.value.max(1.0 - d.value),
-            reason: d.reason.words().to_owned(),
+            reason: d.reason.words().into_owned(),
             calls: d.calls,
             words: d.words,
         };

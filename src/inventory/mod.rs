@@ -18,6 +18,7 @@ mod methods;
 mod names;
 mod opaque;
 mod operations;
+mod provenance;
 mod records;
 mod render;
 mod rule;
@@ -32,13 +33,14 @@ mod view;
 use hashbrown::HashTable;
 
 use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
-use crate::observe::{Glimpse, Observation, ServiceKey, Sink};
+use crate::observe::{Glimpse, Key, Mentioned, Observation, ServiceKey, Sink};
 use apis::{Rows, Union};
 use documented::Route;
 use learn::Told;
 use methods::{MethodId, Methods};
 use names::Names;
 use opaque::Opaque;
+use provenance::Provenance;
 use service::{Context, Room, Service};
 use tree::EndpointId;
 
@@ -88,12 +90,20 @@ pub struct Inventory {
     /// Observations from which on services may be swept again: it costs all services once.
     sweep_at: u64,
     observed: u64,
+    /// The key of all hashes in it.
+    key: Key,
+    /// Values that bodies named, of all services; and how many one service may have of them.
+    named: usize,
+    named_room: usize,
 }
 
 impl Inventory {
     /// An empty inventory.
     pub fn new(limits: InventoryLimits) -> Self {
         Self {
+            key: Key::FIXED,
+            named: 0,
+            named_room: limits.named_values,
             oddities: Oddities::default(),
             limits,
             services: Vec::new(),
@@ -108,6 +118,16 @@ impl Inventory {
             sweep_at: 0,
             observed: 0,
         }
+    }
+
+    /// Sets the key under which what it is given was hashed, where that is not [`Key::FIXED`].
+    pub fn set_key(&mut self, key: Key) {
+        self.key = key;
+    }
+
+    /// The key under which what it is given was hashed.
+    pub fn key(&self) -> Key {
+        self.key
     }
 
     /// Sets the routes that documents name. They hold for all that was seen, before and after, until set again.
@@ -201,6 +221,10 @@ impl Inventory {
             let before = service.tree.len();
             service.merge(theirs, &other.methods, &mut self.methods, &self.limits, &mut self.oddities);
             self.endpoints = self.endpoints + service.tree.len() - before;
+            self.take_named(index, |provenance, room| {
+                provenance.merge(&theirs.provenance, room);
+                true
+            });
         }
     }
 
@@ -274,23 +298,27 @@ impl Inventory {
     }
 
     /// What documents and people say of services that are one API.
-    fn told_of_all(&self, members: &[&Service]) -> Told<'_> {
+    fn told_of_all<'a>(&'a self, members: &[&'a Service]) -> Told<'a> {
         let mut routes: Vec<&Route> = members.iter().flat_map(|m| self.told_of(m).routes).collect();
         routes.sort_unstable();
         routes.dedup();
         // In the order in which people wrote them: the first that speaks of a word wins.
         let rules = self.rules.iter().filter(|r| members.iter().any(|m| r.holds_for(&m.facts.host))).collect();
-        Told { routes, rules }
+        // Members of one API name the same things: those of the member that named most.
+        let most = members.iter().copied().max_by_key(|m| (m.provenance.len(), std::cmp::Reverse(m.id)));
+        let named = most.filter(|m| !m.provenance.is_empty()).map(|m| (&m.provenance, self.key));
+        Told { routes, rules, named }
     }
 
     /// What documents and people say of a service.
-    fn told_of(&self, service: &Service) -> Told<'_> {
+    fn told_of<'a>(&'a self, service: &'a Service) -> Told<'a> {
         let facts = &service.facts;
         let routes = self.routes.iter().filter(|r| {
             r.host.as_deref().is_none_or(|host| host == &*facts.host) && r.port.is_none_or(|port| port == facts.port)
         });
         let rules = self.rules.iter().filter(|r| r.holds_for(&facts.host));
-        Told { routes: routes.collect(), rules: rules.collect() }
+        let named = (!service.provenance.is_empty()).then_some((&service.provenance, self.key));
+        Told { routes: routes.collect(), rules: rules.collect(), named }
     }
 
     /// Services, and raw endpoints (path and method, before templates fold them).
@@ -334,11 +362,35 @@ impl Inventory {
         }
         self.services = kept;
         self.endpoints = self.services.iter().map(|s| s.tree.len()).sum();
+        self.named = self.services.iter().map(|s| s.provenance.len()).sum();
         self.index.clear();
         for index in 0..self.services.len() as u32 {
             self.insert_index(index);
         }
         self.services.len() < self.limits.services
+    }
+
+    /// Adds to what a service's bodies named. Once all services together have too much of it, each keeps less: what has the
+    /// smallest hashes, so that it does not matter what came first.
+    fn take_named(&mut self, index: u32, add: impl FnOnce(&mut Provenance, usize) -> bool) {
+        let Some(service) = self.services.get_mut(index as usize) else { return };
+        let (before, whole) = (service.provenance.len(), service.provenance.is_whole());
+        service.named_changed |= add(&mut service.provenance, self.named_room);
+        self.named = self.named + service.provenance.len() - before;
+        if whole && !service.provenance.is_whole() {
+            self.oddities.bump(Oddity::NamedLimit);
+        }
+        if self.named > self.limits.named_values_total && self.named_room > 1 {
+            self.named_room =
+                (self.limits.named_values_total / self.services.len().max(1)).clamp(1, self.named_room / 2);
+            self.named = 0;
+            for service in &mut self.services {
+                let before = service.provenance.len();
+                self.named += service.provenance.keep(self.named_room);
+                service.named_changed |= service.provenance.len() < before;
+            }
+            self.oddities.bump(Oddity::NamedLimit);
+        }
     }
 
     /// How many endpoints one service may have. Once the inventory as a whole is full, only those that have less than
@@ -361,6 +413,12 @@ impl Sink for Inventory {
 
     fn glimpse(&mut self, glimpse: Glimpse) {
         self.opaque.observe(glimpse, &self.limits, &mut self.oddities);
+    }
+
+    fn mentioned(&mut self, mentioned: &Mentioned<'_>) {
+        if let Some(index) = self.find(&mentioned.service) {
+            self.take_named(index, |provenance, room| provenance.note(mentioned.mentions, room));
+        }
     }
 }
 

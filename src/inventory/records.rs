@@ -1,6 +1,6 @@
 //! Records for the store.
 //!
-//! Takes what changed, gives one record for each raw endpoint, one for each service and one for each server that is not
+//! Takes what changed, gives one record for each raw endpoint, one or two for each service and one for each server that is not
 //! read, under keys that sort by service; takes such records back. A tick writes only what changed in it. Each record begins with the version of its form and holds
 //! all that its part of the inventory is made of. Never trusts what it reads: a damaged record is an error, not a panic.
 
@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::methods::{MethodId, Methods};
+use super::provenance::Provenance;
 use super::service::{Facts, Service};
 use super::state::EndpointState;
 use super::tree::{Closed, NONE, NodeId, ROOT, Token, Tree};
@@ -23,6 +24,8 @@ const SCHEMA: u8 = 2;
 const OLDEST: u8 = 1;
 const SERVICE: u8 = b's';
 const ENDPOINT: u8 = b'e';
+/// What a service's bodies named; its key is as that of the service.
+const NAMED: u8 = b'n';
 /// Bytes of a service's key: its mark and its id. An endpoint's has another 16 of its own.
 const SERVICE_KEY: usize = 9;
 
@@ -72,7 +75,11 @@ struct EndpointRecord<'a> {
 }
 
 fn service_key(service: u64) -> Vec<u8> {
-    let mut key = vec![SERVICE];
+    of_service(SERVICE, service)
+}
+
+fn of_service(mark: u8, service: u64) -> Vec<u8> {
+    let mut key = vec![mark];
     key.extend_from_slice(&service.to_be_bytes());
     key
 }
@@ -95,6 +102,9 @@ pub(super) fn keys(service: &Service, methods: &Methods) -> Vec<Vec<u8>> {
     let mut keys: Vec<_> =
         endpoints.map(|e| endpoint_key(service.id, &methods.text(e.method), &service.tree.path(e.node))).collect();
     keys.push(service_key(service.id));
+    if !service.provenance.is_empty() {
+        keys.push(of_service(NAMED, service.id));
+    }
     keys
 }
 
@@ -118,6 +128,9 @@ impl Service {
         if std::mem::take(&mut self.changed) {
             let record = ServiceRecord { facts: Cow::Borrowed(&self.facts), closed: self.tree.closed() };
             out.insert(service_key(self.id), Some(encode(&record)));
+        }
+        if std::mem::take(&mut self.named_changed) && !self.provenance.is_empty() {
+            out.insert(of_service(NAMED, self.id), Some(encode(&self.provenance)));
         }
     }
 
@@ -249,6 +262,7 @@ impl Inventory {
                 left_out.push(e.tolerable()?);
             }
         }
+        let (named, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(key, _)| key.first() == Some(&NAMED));
         let (services, endpoints): (Vec<_>, Vec<_>) =
             others.into_iter().partition(|(key, _)| key.first() == Some(&SERVICE));
         let mut numbers = BTreeMap::new();
@@ -261,6 +275,11 @@ impl Inventory {
                     closed.extend(paths.into_iter().map(|(path, closed)| (number, path, closed)));
                 }
                 Err(e) => left_out.push(e.tolerable()?),
+            }
+        }
+        for (key, value) in &named {
+            if let Err(e) = inventory.restore_named(key, value, &numbers) {
+                left_out.push(e.tolerable()?);
             }
         }
         for (key, value) in &endpoints {
@@ -303,6 +322,27 @@ impl Inventory {
         self.insert_index((self.services.len() - 1) as u32);
         let closed = record.closed.into_iter().map(|(path, codes, words)| (path, Closed { codes, words }));
         Ok((id, closed.collect()))
+    }
+
+    /// Adds what a service's bodies named.
+    fn restore_named(
+        &mut self,
+        key: &[u8],
+        value: &[u8],
+        numbers: &BTreeMap<[u8; 8], usize>,
+    ) -> Result<(), RestoreError> {
+        let record: Provenance = body(key, value)?;
+        let id = key
+            .get(1..)
+            .and_then(|id| <[u8; 8]>::try_from(id).ok())
+            .ok_or_else(|| damaged(key, "not a key of ours"))?;
+        let Some(&number) = numbers.get(&id) else { return Err(RestoreError::Orphan { key: hex(key) }) };
+        self.take_named(number as u32, |provenance, room| {
+            provenance.merge(&record, room);
+            // Under another limit than before it is another record.
+            *provenance != record
+        });
+        Ok(())
     }
 
     fn restore_endpoint(

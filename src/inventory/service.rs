@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::id;
 use super::methods::{self, MethodId};
 use super::names::Names;
+use super::provenance::Provenance;
 use super::sketch::Distinct;
 use super::tree::{EndpointId, ROOT, Token, Tree};
 use crate::base::{InventoryLimits, Oddities, Oddity, Timestamp};
@@ -44,6 +45,9 @@ pub(super) struct Service {
     pub(super) facts: Facts,
     pub(super) tree: Tree,
     pub(super) changed: bool,
+    /// What its bodies named, and whether that changed.
+    pub(super) provenance: Provenance,
+    pub(super) named_changed: bool,
     /// Index of the address that answered last.
     address: usize,
     /// Exchanges from which on the tree may be swept, or folded, again: each costs the whole tree once.
@@ -90,7 +94,17 @@ impl Service {
 
     pub(super) fn of(facts: Facts) -> Self {
         let id = id::service(&facts.key());
-        Self { id, facts, tree: Tree::new(), changed: false, address: 0, sweep_at: 0, fold_at: 0 }
+        Self {
+            id,
+            facts,
+            tree: Tree::new(),
+            changed: false,
+            provenance: Provenance::default(),
+            named_changed: false,
+            address: 0,
+            sweep_at: 0,
+            fold_at: 0,
+        }
     }
 
     /// Counts an exchange in.

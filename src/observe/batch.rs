@@ -7,7 +7,7 @@
 use std::net::IpAddr;
 
 use super::record::{MAX_PARAMETERS, MAX_SEGMENTS, ParameterSpan, SegmentSpan, Span, append, lend};
-use super::{Field, Glimpse, Kind, Observation, Said, Scheme, ServiceKey, Sink};
+use super::{Field, Glimpse, Kind, Mention, Mentioned, Observation, Said, Scheme, ServiceKey, Sink};
 use crate::base::Timestamp;
 
 /// Owned observations.
@@ -23,6 +23,9 @@ pub struct Batch {
     /// What was said in some of them, by their numbers.
     said: Vec<(usize, Heard)>,
     fields: Vec<FieldSpan>,
+    /// Services that named values; the values end where the numbers say.
+    named: Vec<(Scheme, Span, u16, usize)>,
+    mentions: Vec<Mention>,
 }
 
 /// What was said; its fields end where this number says.
@@ -179,9 +182,21 @@ impl Batch {
         self.glimpses.drain(..)
     }
 
+    /// Gives what was mentioned, in the order in which it came. The observations of these services come before.
+    pub fn for_each_mentioned(&self, mut then: impl FnMut(&Mentioned<'_>)) {
+        let mut start = 0;
+        for &(scheme, host, port, end) in &self.named {
+            let mentions = self.mentions.get(start..end).unwrap_or_default();
+            start = end;
+            then(&Mentioned { service: ServiceKey { scheme, host: host.of(&self.text), port }, mentions });
+        }
+    }
+
     /// Lets all go and keeps the buffers.
     pub fn clear(&mut self) {
         self.text.clear();
+        self.named.clear();
+        self.mentions.clear();
         self.segments.clear();
         self.parameters.clear();
         self.items.clear();
@@ -210,6 +225,8 @@ impl Batch {
             + self.glimpsed
             + size_of_val(self.said.as_slice())
             + size_of_val(self.fields.as_slice())
+            + size_of_val(self.named.as_slice())
+            + size_of_val(self.mentions.as_slice())
     }
 }
 
@@ -221,6 +238,12 @@ impl Sink for Batch {
 
     fn glimpse(&mut self, glimpse: Glimpse) {
         self.push_glimpse(glimpse);
+    }
+
+    fn mentioned(&mut self, mentioned: &Mentioned<'_>) {
+        let host = append(&mut self.text, mentioned.service.host);
+        self.mentions.extend_from_slice(mentioned.mentions);
+        self.named.push((mentioned.service.scheme, host, mentioned.service.port, self.mentions.len()));
     }
 }
 

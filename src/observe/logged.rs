@@ -3,6 +3,7 @@
 //! Takes the parts of an exchange as an access log has them, gives the same [`Observation`](super::Observation) that the wire
 //! would have given: the same splitting, the same kinds, the same keyed hashes. Never keeps a value.
 
+use super::watch::Told;
 use super::{Sink, Watch};
 use crate::base::{Address, Timestamp};
 use crate::exchange::{Outcome, Partial};
@@ -33,6 +34,12 @@ pub struct Logged<'a> {
     pub sizes: Option<(u64, u64)>,
     /// Nanoseconds to the answer.
     pub latency: Option<u64>,
+    /// Bodies of request and response where the log has them, decoded; only JSON is looked into.
+    pub bodies: [&'a [u8]; 2],
+    /// The response's `Location`.
+    pub location: Option<&'a str>,
+    /// The request's `Authorization`.
+    pub authorization: Option<&'a str>,
 }
 
 impl<S: Sink> Watch<S> {
@@ -61,7 +68,12 @@ impl<S: Sink> Watch<S> {
             partial: if entry.status.is_none() { Partial::NO_RESPONSE } else { partial },
             interim: 0,
         };
-        self.whole(&head, entry.client, entry.server, entry.status, response_type, &outcome);
+        let told = Told {
+            bodies: entry.bodies,
+            location: entry.location.map(str::as_bytes),
+            authorization: entry.authorization.map(str::as_bytes),
+        };
+        self.whole(&head, entry.client, entry.server, entry.status, response_type, &outcome, &told);
     }
 }
 
@@ -86,6 +98,9 @@ mod tests {
             response_type: "application/json; charset=utf-8",
             sizes: None,
             latency: None,
+            bodies: [b""; 2],
+            location: None,
+            authorization: None,
         });
         let mut seen = 0;
         watch.sink.for_each(|o| {

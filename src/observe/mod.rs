@@ -4,7 +4,8 @@
 //! of words and kinds, parameter names with the kinds of their values, media types, status, sizes, latency. An
 //! identifier that can be told by its form (number, UUID, token, e-mail…) leaves as its kind and a keyed hash;
 //! only what could be a literal of the API's own leaves as text. Of what could not be read it gives [`Glimpse`]s: which
-//! server, what the handshake told, how much passed. Never gives a body, a token or a query value.
+//! server, what the handshake told, how much passed. Of what bodies named it gives [`Mention`]s, keyed hashes. Never gives a body, a
+//! token or a query value.
 
 mod batch;
 mod caller;
@@ -13,6 +14,7 @@ pub mod glue;
 mod host;
 mod key;
 mod logged;
+pub mod mention;
 mod observation;
 mod operation;
 mod record;
@@ -27,6 +29,7 @@ pub use caller::{Network, NotANetwork, TrustedProxies};
 pub use glimpse::{Badge, Blindness, Cover, Glimpse, Handshake};
 pub use key::Key;
 pub use logged::Logged;
+pub use mention::{Mention, Mentioned, Origin};
 pub use observation::{Field, Kind, Observation, Parameter, Said, Scheme, Segment, ServiceKey};
 pub use watch::{Ticket, Watch};
 
@@ -37,6 +40,11 @@ pub trait Sink {
 
     /// Something was seen of a connection that is not, or not wholly, read.
     fn glimpse(&mut self, glimpse: Glimpse);
+
+    /// Values were named in the bodies or fields of an exchange that was observed right before. Only of some exchanges.
+    fn mentioned(&mut self, mentioned: &Mentioned<'_>) {
+        let _ = mentioned;
+    }
 }
 
 impl<S: Sink> Sink for &mut S {
@@ -47,5 +55,9 @@ impl<S: Sink> Sink for &mut S {
 
     fn glimpse(&mut self, glimpse: Glimpse) {
         (**self).glimpse(glimpse);
+    }
+
+    fn mentioned(&mut self, mentioned: &Mentioned<'_>) {
+        (**self).mentioned(mentioned);
     }
 }

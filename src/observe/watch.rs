@@ -11,6 +11,7 @@
 
 use super::caller::TrustedProxies;
 use super::key::Key;
+use super::mention::{self, Harvest, Mention, Mentioned, Thrift};
 use super::operation;
 use super::record::{ParameterSpan, SegmentSpan, Span, append, lend};
 use super::target::{self, Parts};
@@ -51,6 +52,11 @@ pub struct Watch<S> {
     /// Addresses that asked lately, and their hashes.
     callers: Box<[(u128, u64); CALLERS]>,
     hosts: host::Recent,
+    /// Which bodies are walked; `None`: none of them.
+    thrift: Option<Thrift>,
+    /// Walkers that are free, and what one of them found.
+    harvests: Vec<Box<Harvest>>,
+    mentions: Vec<Mention>,
 }
 
 /// What is kept of a request until its exchange is over: the number of a buffer.
@@ -61,6 +67,23 @@ pub struct Ticket(u32);
 const NOTHING: u32 = u32::MAX;
 /// The number is that of a message that does not say what was asked.
 const BLIND: u32 = 1 << 31;
+
+/// Walkers of bodies that are kept for the next exchange.
+const HARVESTS: usize = 64;
+
+/// What a log has of an exchange's bodies and fields.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Told<'a> {
+    pub(super) bodies: [&'a [u8]; 2],
+    pub(super) location: Option<&'a [u8]>,
+    pub(super) authorization: Option<&'a [u8]>,
+}
+
+impl Told<'_> {
+    fn is_any(&self) -> bool {
+        self.location.is_some() || self.authorization.is_some() || self.bodies.iter().any(|b| !b.is_empty())
+    }
+}
 
 /// What is known of a request.
 #[derive(Clone, Debug)]
@@ -88,6 +111,9 @@ struct Slot {
     trailing_slash: bool,
     /// A handshake of WebSocket over HTTP/2.
     extended: bool,
+    /// Its bodies are walked; the second says whether the body that comes is.
+    harvest: Option<Box<Harvest>>,
+    walks: bool,
 }
 
 impl<S: Sink> Watch<S> {
@@ -104,7 +130,16 @@ impl<S: Sink> Watch<S> {
             scratch: Vec::new(),
             callers: Box::new([(0, key.hash_bits(0)); CALLERS]),
             hosts: host::Recent::new(),
+            thrift: Some(Thrift::new()),
+            harvests: Vec::new(),
+            mentions: Vec::new(),
         }
+    }
+
+    /// The same, which looks into bodies and tokens for values that stand in paths, or does not.
+    #[must_use]
+    pub fn looking_into_bodies(self, bodies: bool) -> Self {
+        Self { thrift: bodies.then(Thrift::new), ..self }
     }
 
     /// The same, which takes these proxies' word for who asked.
@@ -137,6 +172,7 @@ impl<S: Sink> Watch<S> {
         status: Option<u16>,
         response_type: Option<&[u8]>,
         outcome: &Outcome,
+        told: &Told<'_>,
     ) {
         if head.method == "CONNECT" {
             return;
@@ -150,6 +186,61 @@ impl<S: Sink> Watch<S> {
             slot.response_type = media_type(response_type, &mut slot.text);
             slot.observe(outcome, &mut self.sink);
             self.free.push(index);
+        }
+        if told.is_any() && self.thrift.is_some() {
+            self.hear(index, head, told);
+        }
+    }
+
+    /// Walks the bodies of a slot's exchange, which was observed.
+    fn hear(&mut self, index: u32, head: &RequestHead<'_>, told: &Told<'_>) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let mut harvest = self.harvests.pop().unwrap_or_else(|| Box::new(Harvest::new()));
+        harvest.asks(&self.key, target::split(head.target.bytes()).rest);
+        if let Some(authorization) = told.authorization {
+            harvest.claims(&self.key, authorization, &mut self.scratch);
+        }
+        let [request, answer] = told.bodies;
+        harvest.push(&self.key, request);
+        harvest.answer();
+        harvest.push(&self.key, answer);
+        if let (Some(location), Some(201)) = (told.location, slot.status) {
+            harvest.location(&self.key, location);
+        }
+        slot.harvest = Some(harvest);
+        self.tell_mentioned(index);
+    }
+
+    /// Walks the bodies of a request that begins, if they are to be walked.
+    #[inline]
+    fn begin_harvest(&mut self, index: u32, head: &RequestHead<'_>) {
+        let (Some(thrift), Some(slot)) = (&mut self.thrift, self.slots.get_mut(index as usize)) else { return };
+        if thrift.walks(slot.text.as_bytes()) {
+            let harvest = self.harvests.pop().unwrap_or_else(|| Box::new(Harvest::new()));
+            slot.begin_harvest(harvest, &self.key, head, &mut self.scratch);
+        }
+    }
+
+    /// Passes on what was found in the bodies of an exchange that succeeded.
+    #[cold]
+    fn tell_mentioned(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        let Some(mut harvest) = slot.harvest.take() else { return };
+        if let Some(thrift) = &mut self.thrift {
+            thrift.walked(harvest.walked());
+        }
+        if matches!(slot.status, Some(200..=299)) && slot.grpc_status.is_none() {
+            let words = slot.segments.iter().filter(|s| s.kind.keeps_text()).map(|s| s.text.of(&slot.text));
+            let own: Vec<u64> = words.map(|word| mention::value_hash(&self.key, word)).collect();
+            harvest.take(&own, &mut self.mentions);
+            if !self.mentions.is_empty() {
+                let service =
+                    ServiceKey { scheme: slot.scheme, host: slot.host.of(&slot.text), port: slot.server.port };
+                self.sink.mentioned(&Mentioned { service, mentions: &self.mentions });
+            }
+        }
+        if self.harvests.len() < HARVESTS {
+            self.harvests.push(harvest);
         }
     }
 
@@ -211,6 +302,8 @@ impl Slot {
             words: None,
             trailing_slash: false,
             extended: false,
+            harvest: None,
+            walks: false,
         }
     }
 
@@ -230,6 +323,7 @@ impl Slot {
         self.form.clear();
         self.server = server;
         (self.status, self.grpc_status, self.said) = (None, None, None);
+        self.walks = false;
         self.response_type = Span::default();
         // What WebSocket (or another upgrade) begins with in HTTP/1 is a GET of the same resource (RFC 8441, 5).
         self.extended = head.method == "CONNECT";
@@ -295,6 +389,30 @@ impl Slot {
         self.form = form;
         self.form.fill(0);
         self.form.clear();
+    }
+
+    /// Its bodies are walked from here on.
+    #[cold]
+    fn begin_harvest(&mut self, mut harvest: Box<Harvest>, key: &Key, head: &RequestHead<'_>, scratch: &mut Vec<u8>) {
+        harvest.asks(key, target::split(head.target.bytes()).rest);
+        if let Some(authorization) = head.fields.get("authorization") {
+            harvest.claims(key, authorization, scratch);
+        }
+        self.walks = is_json(self.request_type.of(&self.text));
+        self.harvest = Some(harvest);
+    }
+
+    /// The body that comes is that of the response.
+    #[cold]
+    fn harvest_response(&mut self, key: &Key, head: &ResponseHead<'_>) {
+        let Some(harvest) = &mut self.harvest else { return };
+        harvest.answer();
+        self.walks = matches!(head.status, 200..=299) && is_json(self.response_type.of(&self.text));
+        if head.status == 201
+            && let Some(location) = head.fields.get("location")
+        {
+            harvest.location(key, location);
+        }
     }
 
     /// Tells what was said since.
@@ -390,6 +508,7 @@ impl<S: Sink> Observer for Watch<S> {
             slot.scheme = if sides.secure { Scheme::Https } else { Scheme::Http };
             slot.read(&self.key, head, sides.server, &mut self.hosts, &mut self.scratch);
         }
+        self.begin_harvest(index, head);
         Ticket(index)
     }
 
@@ -400,6 +519,30 @@ impl<S: Sink> Observer for Watch<S> {
             let granted = slot.extended && matches!(head.status, 200..=299);
             slot.status = Some(if granted { 101 } else { head.status });
             slot.response_type = media_type(head.content_type, &mut slot.text);
+            if slot.harvest.is_some() {
+                slot.harvest_response(&self.key, head);
+            }
+        }
+    }
+
+    #[inline]
+    fn wants(&self, request: &Ticket, response: bool) -> BodyWish {
+        match self.slots.get(request.0 as usize) {
+            Some(slot) if slot.walks || (slot.wants_form && !response) => BodyWish::Decoded,
+            _ => BodyWish::None,
+        }
+    }
+
+    fn body(&mut self, request: &mut Ticket, response: bool, bytes: &[u8]) {
+        let Some(slot) = self.slots.get_mut(request.0 as usize) else { return };
+        if slot.wants_form && !response {
+            let room = operation::FORM_MAX.saturating_sub(slot.form.len());
+            slot.form.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            return;
+        }
+        // What a client still sends once it is answered is let be: one body at a time.
+        if let Some(harvest) = slot.harvest.as_mut().filter(|_| slot.walks && response == slot.status.is_some()) {
+            harvest.push(&self.key, bytes);
         }
     }
 
@@ -410,28 +553,22 @@ impl<S: Sink> Observer for Watch<S> {
             if slot.words.is_some() {
                 slot.words = None;
             }
+            let harvested = slot.harvest.is_some();
+            if let Some(thrift) = &mut self.thrift {
+                thrift.passed(outcome.request_body.saturating_add(outcome.response_body));
+            }
+            if harvested {
+                self.tell_mentioned(request.0);
+            }
             self.free.push(request.0);
         } else {
             self.finish_blind(request.0, outcome);
         }
     }
 
-    #[inline]
-    fn wants(&self, request: &Ticket, response: bool) -> BodyWish {
-        let form = !response && self.slots.get(request.0 as usize).is_some_and(|slot| slot.wants_form);
-        if form { BodyWish::Decoded } else { BodyWish::None }
-    }
-
-    fn body(&mut self, request: &mut Ticket, response: bool, bytes: &[u8]) {
-        if let Some(slot) = self.slots.get_mut(request.0 as usize).filter(|slot| slot.wants_form && !response) {
-            let room = operation::FORM_MAX.saturating_sub(slot.form.len());
-            slot.form.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        }
-    }
-
     fn messages(&mut self, request: &mut Ticket) -> Messages<Ticket> {
         let Some(slot) = self.slots.get(request.0 as usize) else { return Messages::Untold };
-        let apart = Slot { words: Some(Box::new(Words::new())), ..slot.clone() };
+        let apart = Slot { words: Some(Box::new(Words::new())), harvest: None, walks: false, ..slot.clone() };
         let index = self.take_slot();
         if let Some(slot) = self.slots.get_mut(index as usize) {
             *slot = apart;
@@ -513,6 +650,11 @@ impl<S: Sink> Observer for Watch<S> {
         let caller = self.caller(unread.sides.client);
         self.sink.glimpse(Glimpse::unread(connection.opened, unread, caller));
     }
+}
+
+/// `application/json`, `application/vnd.api+json`; none of those that are streams of several, and no errors.
+fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || (media_type.ends_with("+json") && media_type != "application/problem+json")
 }
 
 /// Values of Content-Type that most messages have, and their media types: recognised whole, so that they need not be

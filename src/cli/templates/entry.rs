@@ -21,10 +21,43 @@ pub(super) struct Entry {
     status: Option<u16>,
     request_type: String,
     response_type: String,
+    /// Bodies of request and response, and the fields that may name values.
+    bodies: [String; 2],
+    location: Option<String>,
+    authorization: Option<String>,
 }
 
 fn text(value: &Value, name: &str) -> String {
     value[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// A body as a log has it: a text, or the JSON itself. Only JSON says something.
+fn body(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.trim_start().starts_with(['{', '[']) => text.clone(),
+        Value::Object(_) | Value::Array(_) => value.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// A header field: of an object of names and values (or lists of them), of a list of pairs, or of HAR's list of `name` and `value`.
+fn field(fields: &Value, name: &str) -> Option<String> {
+    let text = |v: &Value| v.as_str().or_else(|| v[0].as_str()).map(str::to_owned);
+    let named = |n: &Value| n.as_str().is_some_and(|n| n.eq_ignore_ascii_case(name));
+    match fields {
+        Value::Object(map) => map.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).and_then(|(_, v)| text(v)),
+        Value::Array(list) => list.iter().find_map(|f| match f {
+            Value::Array(_) if named(&f[0]) => text(&f[1]),
+            Value::Object(_) if named(&f["name"]) => text(&f["value"]),
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// The media type that a log names, else that of the header fields.
+fn typed(named: String, fields: &Value) -> String {
+    if named.is_empty() { field(fields, "content-type").unwrap_or_default() } else { named }
 }
 
 fn status(value: &Value) -> Option<u16> {
@@ -53,6 +86,7 @@ impl Entry {
                 status: status(&v["status_code"]).or_else(|| status(&v["status"])),
                 request_type: v["orig_mime_types"][0].as_str().unwrap_or_default().to_owned(),
                 response_type: v["resp_mime_types"][0].as_str().unwrap_or_default().to_owned(),
+                ..Self::default()
             };
             return Some(entry).filter(|e| !e.method.is_empty());
         }
@@ -69,8 +103,11 @@ impl Entry {
             method: text(v, "method"),
             target,
             status: status(&v["status"]),
-            request_type: text(v, "req_content_type"),
-            response_type: text(v, "resp_content_type"),
+            request_type: typed(text(v, "req_content_type"), &v["req_headers"]),
+            response_type: typed(text(v, "resp_content_type"), &v["resp_headers"]),
+            bodies: [body(&v["req_body"]), body(&v["resp_body"])],
+            location: field(&v["resp_headers"], "location"),
+            authorization: field(&v["req_headers"], "authorization"),
         };
         Some(entry).filter(|e| !e.method.is_empty() && !e.target.is_empty())
     }
@@ -86,6 +123,7 @@ impl Entry {
             status: status(&http["status"]),
             request_type: String::new(),
             response_type: text(http, "http_content_type"),
+            ..Self::default()
         };
         Some(entry).filter(|e| v["event_type"] == "http" && !e.method.is_empty() && !e.target.is_empty())
     }
@@ -102,6 +140,17 @@ impl Entry {
             status: status(&response["status"]),
             request_type: text(&request["postData"], "mimeType"),
             response_type: text(&response["content"], "mimeType"),
+            bodies: [
+                body(&request["postData"]["text"]),
+                // A body that is encoded is no text.
+                if response["content"]["encoding"].is_null() {
+                    body(&response["content"]["text"])
+                } else {
+                    String::new()
+                },
+            ],
+            location: field(&response["headers"], "location"),
+            authorization: field(&request["headers"], "authorization"),
         };
         Some(entry).filter(|e| !e.method.is_empty() && !e.target.is_empty())
     }
@@ -124,6 +173,7 @@ impl Entry {
             status: column("status_code").and_then(|s| s.parse().ok()),
             request_type: first("orig_mime_types"),
             response_type: first("resp_mime_types"),
+            ..Self::default()
         })
     }
 
@@ -180,6 +230,9 @@ impl Entry {
             response_type: &self.response_type,
             sizes: None,
             latency: None,
+            bodies: [self.bodies[0].as_bytes(), self.bodies[1].as_bytes()],
+            location: self.location.as_deref(),
+            authorization: self.authorization.as_deref(),
         }
     }
 }

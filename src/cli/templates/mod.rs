@@ -47,7 +47,7 @@ fn learn(args: &Learn) -> Result<ExitCode, Failure> {
     }
     let mut inventory = Inventory::new(InventoryLimits::default());
     let skipped = if args.assign {
-        let mut watch = Watch::new(Batch::new(), Key::FIXED);
+        let mut watch = Watch::new(Batch::new(), Key::FIXED).looking_into_bodies(!args.no_bodies);
         let mut lines = Vec::new();
         let mut bases = Bases::default();
         let skipped = log::read(&args.file, |number, entry| {
@@ -59,10 +59,11 @@ fn learn(args: &Learn) -> Result<ExitCode, Failure> {
             }
         })?;
         watch.sink.for_each(|o| inventory.observe(o));
+        watch.sink.for_each_mentioned(|mentioned| inventory.mentioned(mentioned));
         assign(&inventory, &watch.sink, &lines, &bases)?;
         skipped
     } else {
-        let mut watch = Watch::new(&mut inventory, Key::FIXED);
+        let mut watch = Watch::new(&mut inventory, Key::FIXED).looking_into_bodies(!args.no_bodies);
         let skipped = log::read(&args.file, |_, entry| watch.logged(&entry.borrow(&args.host)))?;
         let view = inventory.view(&Ledger::default(), &Oddities::default());
         if args.json {

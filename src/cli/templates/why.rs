@@ -53,6 +53,9 @@ pub(super) fn explain(args: &Explain) -> Result<ExitCode, Failure> {
             response_type: "",
             sizes: None,
             latency: None,
+            bodies: [b""; 2],
+            location: None,
+            authorization: None,
         });
         watch.sink.for_each(|o| {
             let mut o = *o;
@@ -122,12 +125,13 @@ pub(super) fn review(args: &Review) -> Result<ExitCode, Failure> {
         let beside = if d.beside_values { ", beside identifiers" } else { "" };
         let _ = writeln!(
             text,
-            "{:>3.0} %  {what:<9}  {} {}  ({} calls, {} words here{beside})",
+            "{:>3.0} %  {what:<9}  {} {}  ({} calls, {} words here{beside}), because {}",
             d.confidence * 100.0,
             visible(&d.host),
             visible(&d.path),
             d.calls,
             d.words,
+            d.reason,
         );
     }
     if shown.is_empty() {

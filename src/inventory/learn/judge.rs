@@ -14,6 +14,7 @@ use super::child::Child;
 use super::evidence::Evidence;
 use super::features::{self, Row, Source};
 use super::forest::Model;
+use super::named::Named;
 use super::place::{First, Host, Place};
 use super::rules::Words;
 use super::training::Teacher;
@@ -30,6 +31,8 @@ pub(super) struct Judge<'a> {
     /// The same by the features themselves: most words have in the second pass those that they had in the first.
     thought: HashMap<u64, f32>,
     second: bool,
+    /// What bodies named.
+    pub(super) named: Option<Named<'a>>,
     /// Only while rows to train on are made.
     pub(super) teacher: Option<Teacher>,
     pub(super) names: Vec<&'static str>,
@@ -47,6 +50,7 @@ impl<'a> Judge<'a> {
             first: First::default(),
             thought: HashMap::new(),
             second: false,
+            named: None,
             teacher: None,
             names: Vec::new(),
         }
@@ -71,14 +75,21 @@ impl<'a> Judge<'a> {
         if self.teacher.is_some() {
             return self.learn_from(children, rows).into_iter().map(Verdict::of_traffic).collect();
         }
-        let thoughts = if self.second {
+        let found = self.named.and_then(|named| named.at(&self.source, place, children));
+        let thoughts: Vec<f32> = if self.second {
             rows.iter().map(|row| model.second.judge(row.values())).collect()
         } else {
+            // What bodies say of a word here bears on it elsewhere, too.
+            let weighed = |(at, thought): (usize, f32)| found.as_ref().map_or(thought, |f| f.weigh(at, thought));
+            let thoughts: Vec<f32> = thoughts.into_iter().enumerate().map(weighed).collect();
             self.first.note(place, children.iter().map(|c| c.token).zip(thoughts.iter().copied()).collect());
             thoughts
         };
         let mut verdicts: Vec<_> = thoughts.into_iter().map(Verdict::of_traffic).collect();
         Words { evidence: self.source.evidence, model, place, children, value }.set_right(&mut verdicts);
+        if let Some(found) = found {
+            found.set_right(&mut verdicts, self.second);
+        }
         verdicts
     }
 

@@ -14,6 +14,7 @@ mod features;
 mod forest;
 mod joined;
 mod judge;
+mod named;
 mod names;
 mod place;
 mod route;
@@ -28,10 +29,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::documented::Route;
 use super::methods::{self, MethodId};
+use super::provenance::Provenance;
 use super::rule::{Rule, RuleKind};
 use super::tree::{EndpointId, NONE, NodeId, ROOT, Token, Tree};
-use crate::observe::Kind;
 use crate::observe::glue::{AFTER, BEFORE};
+use crate::observe::{Key, Kind};
 use child::Child;
 use evidence::{End, Evidence, NAME};
 use judge::Judge;
@@ -91,11 +93,13 @@ pub(super) struct Learnt {
 /// Raw endpoints by template: its pieces, whether they are a document's, its method.
 type Groups = BTreeMap<(Vec<Piece>, bool, MethodId), Vec<EndpointId>>;
 
-/// What documents and people say of a service.
+/// What documents, people and bodies say of a service.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told<'a> {
     pub(super) routes: Vec<&'a Route>,
     pub(super) rules: Vec<&'a Rule>,
+    /// What its bodies named, and under which key; `None` where they named nothing.
+    pub(super) named: Option<(&'a Provenance, Key)>,
 }
 
 /// Learns the templates of a service. `explain`: note the judgements that were made.
@@ -129,6 +133,7 @@ fn walk(tree: &Tree, told: &Told<'_>, explain: bool) -> Walked {
     let evidence = Evidence::new(tree);
     let host = Host::new(&evidence);
     let mut judge = Judge::new(&evidence, &host);
+    judge.named = told.named.map(|(provenance, key)| named::Named { provenance, key });
     Learner::new(&evidence, told, &documented).walk(&mut judge, &[ROOT], &mut Vec::new(), Place::default());
     judge.begin_second();
     let mut learner = Learner::new(&evidence, told, &documented);
@@ -165,6 +170,8 @@ struct Sorted {
     endings: Vec<NodeId>,
     /// Endings that are part of the value before.
     absorbed: Vec<NodeId>,
+    /// What bodies call the parameter.
+    name: Option<String>,
 }
 
 impl<'a> Learner<'a> {
@@ -220,7 +227,8 @@ impl<'a> Learner<'a> {
         }
         if !sorted.parameter.is_empty() {
             let pair = self.are_coordinates(&sorted.parameter, pieces.len());
-            pieces.push(if pair { Piece::Pair } else { Piece::Parameter });
+            let name = sorted.name.filter(|_| !pair).map(|name| Piece::Named(named::unique(name, pieces)));
+            pieces.push(name.unwrap_or(if pair { Piece::Pair } else { Piece::Parameter }));
             self.walk(judge, &sorted.parameter, pieces, place.below_parameter());
             pieces.pop();
         }
@@ -263,6 +271,7 @@ impl<'a> Learner<'a> {
         // Documents teach the neighbours: beside words that they have as literals, and no value of theirs, stand literals.
         let said: Vec<_> = children.iter().filter_map(|c| self.documented_literal(&c.nodes)).collect();
         let taught = !said.is_empty() && said.iter().all(|literal| *literal);
+        sorted.name = named::name(&verdicts, &children, self.word(place.parent), self.word(place.before));
         let count = children.len();
         let levels = spans::levels(&children, |at| !verdicts[at].is_literal(), value.as_ref());
         let names = joined::names(self.evidence, &children, |at| !verdicts[at].is_literal(), value.is_some());
@@ -319,7 +328,7 @@ impl<'a> Learner<'a> {
         let children: Vec<_> = others.into_iter().map(child).collect();
         let verdicts = judge.judge(&Place { key: place.mixed(3), ..*place }, &children, None);
         let extensions = children.iter().filter(|c| is_extension(&c.text)).count();
-        let after_value = matches!(pieces.last(), Some(Piece::Parameter | Piece::Pair));
+        let after_value = matches!(pieces.last(), Some(Piece::Parameter | Piece::Pair | Piece::Named(_)));
         let files = place.size >= FILE_STEMS && self.are_files(children.iter().map(|c| &c.token));
         for (child, verdict) in children.into_iter().zip(verdicts) {
             let extension = is_extension(&child.text);
@@ -332,6 +341,14 @@ impl<'a> Learner<'a> {
             } else {
                 sorted.literals.insert(child.token, child.nodes);
             }
+        }
+    }
+
+    /// The literal that stands before something; empty where there is none.
+    fn word(&self, parent: place::Parent) -> &str {
+        match parent {
+            place::Parent::Literal(token) => self.evidence.tokens.get(token as usize).map_or("", String::as_str),
+            _ => "",
         }
     }
 

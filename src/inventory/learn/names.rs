@@ -160,7 +160,7 @@ fn guess(before: Option<&Piece>, kinds: &BTreeMap<Kind, u64>) -> String {
 }
 
 /// The singular of an English plural, as far as its end tells.
-fn singular(word: &str) -> String {
+pub(super) fn singular(word: &str) -> String {
     let lower = word.to_ascii_lowercase();
     let cut = |n: usize| word.get(..word.len() - n).unwrap_or(word);
     if lower.len() > 4 && lower.ends_with("ies") {

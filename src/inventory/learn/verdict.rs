@@ -3,8 +3,11 @@
 //! Gives the words for a judgement that people are told: likelihood, reason, and what else stood at the place. Never decides
 //! anything.
 
+use std::borrow::Cow;
+
 use super::Piece;
 use crate::inventory::tree::NodeId;
+use crate::observe::Origin;
 
 /// From which likelihood on a word is a value, and what a word gets that is surely a literal, or surely a value.
 pub(super) const VALUE: f32 = 0.5;
@@ -40,6 +43,10 @@ pub(in crate::inventory) enum Reason {
     File,
     /// It is what stands before a colon in names.
     Colon,
+    /// Words of this place occur as values of such a field.
+    Mentioned(Origin),
+    /// Words beside it do, and it never does.
+    Unmentioned(Origin),
     /// A document says so.
     Document,
     /// A document has the words beside it as literals.
@@ -50,8 +57,18 @@ pub(in crate::inventory) enum Reason {
 
 impl Reason {
     /// In words, to be read after "because".
-    pub(in crate::inventory) fn words(self) -> &'static str {
-        match self {
+    pub(in crate::inventory) fn words(self) -> Cow<'static, str> {
+        let field = |origin: Origin| match (origin.noun(), origin.leaf()) {
+            (_, None) => "in fields named as this place is".to_owned(),
+            (_, Some("Location")) => "in the Location of what was made here".to_owned(),
+            (None, Some(leaf)) => format!("as {leaf}"),
+            (Some(noun), Some(leaf)) => format!("as {noun}.{leaf}"),
+        };
+        Cow::Borrowed(match self {
+            Self::Mentioned(origin) => return format!("words of this place occur {} in bodies", field(origin)).into(),
+            Self::Unmentioned(origin) => {
+                return format!("words beside it occur {} in bodies, and it never does", field(origin)).into();
+            }
             Self::Traffic => "of how the words at this place are called, and of what stands below each",
             Self::Formats => "only forms of an answer (json, xml ...) stand here",
             Self::Inside => "it stands between (' and ')",
@@ -68,7 +85,7 @@ impl Reason {
             Self::Document => "a document says so",
             Self::Neighbour => "a document has the words beside it as literals",
             Self::Rule => "a rule of the configuration says so",
-        }
+        })
     }
 }
 
