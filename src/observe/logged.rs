@@ -73,7 +73,7 @@ impl<S: Sink> Watch<S> {
             location: entry.location.map(str::as_bytes),
             authorization: entry.authorization.map(str::as_bytes),
         };
-        self.whole(&head, entry.client, entry.server, entry.status, response_type, &outcome, &told);
+        self.whole(&head, (entry.client, entry.server), entry.status, response_type, &outcome, &told);
     }
 }
 

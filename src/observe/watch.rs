@@ -55,6 +55,7 @@ pub struct Watch<S> {
     /// Which bodies are walked; `None`: none of them.
     thrift: Option<Thrift>,
     /// Walkers that are free, and what one of them found.
+    #[expect(clippy::vec_box, reason = "they move between here and the slots, which must stay small")]
     harvests: Vec<Box<Harvest>>,
     mentions: Vec<Mention>,
 }
@@ -167,8 +168,7 @@ impl<S: Sink> Watch<S> {
     pub(super) fn whole(
         &mut self,
         head: &RequestHead<'_>,
-        client: Address,
-        server: Address,
+        (client, server): (Address, Address),
         status: Option<u16>,
         response_type: Option<&[u8]>,
         outcome: &Outcome,
