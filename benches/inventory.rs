@@ -5,7 +5,7 @@ use httparse::Header;
 use shadowtap::base::{Address, FlowKey, InventoryLimits, Ledger, Oddities, Timestamp};
 use shadowtap::exchange::{Observer, Outcome, Partial, Sides};
 use shadowtap::inventory::Inventory;
-use shadowtap::observe::{Batch, Glimpse, Key, Observation, Sink, Watch};
+use shadowtap::observe::{Batch, Glimpse, Key, Mentioned, Observation, Sink, Watch};
 use shadowtap::proto::{Fields, RequestHead, ResponseHead, Version};
 use shadowtap::stream::Connection;
 
@@ -20,6 +20,8 @@ impl Sink for Nowhere {
     fn glimpse(&mut self, glimpse: Glimpse) {
         std::hint::black_box(glimpse);
     }
+
+    fn mentioned(&mut self, _: &Mentioned<'_>) {}
 }
 
 fn exchange<S: Sink>(watch: &mut Watch<S>, target: &[u8], ts: u64) {

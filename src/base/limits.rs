@@ -167,6 +167,8 @@ pub struct InventoryLimits {
     pub opaque_certificates: usize,
     /// Servers of which nothing could be read or named, by address and port.
     pub blind_services: usize,
+    /// Entries of the log of what became of templates; the oldest are let go.
+    pub template_changes: usize,
 }
 
 impl Default for InventoryLimits {
@@ -188,6 +190,7 @@ impl Default for InventoryLimits {
             opaque_facets: 24,
             opaque_certificates: 4,
             blind_services: 5_000,
+            template_changes: 10_000,
         }
     }
 }

@@ -93,6 +93,8 @@ pub(crate) enum Command {
     /// Look into a kept inventory
     #[command(subcommand)]
     Inventory(Inventory),
+    /// Say what became of path templates: which appeared, were folded into one, split again, and why
+    History(History),
     /// Hold a kept inventory against API documents
     #[command(after_help = DIFF_HELP, after_long_help = format!("{DIFF_HELP}\n\n{EXIT_CODES}"))]
     Diff(DiffArgs),
@@ -392,6 +394,9 @@ pub(crate) struct Learn {
     /// Print the whole inventory as JSON
     #[arg(long, conflicts_with = "assign")]
     pub(crate) json: bool,
+    /// Print what becomes of templates while the log is read, a line of JSON for each change: learnt anew every so many requests
+    #[arg(long, value_name = "REQUESTS", conflicts_with_all = ["assign", "json"], value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) changes: Option<u64>,
     /// Host for lines that name none, as those of combined logs
     #[arg(long, value_name = "HOST", default_value = "")]
     pub(crate) host: String,
@@ -458,6 +463,24 @@ pub(crate) struct Export {
     /// On one line
     #[arg(long)]
     pub(crate) compact: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct History {
+    #[command(flatten)]
+    pub(crate) kept: Kept,
+    /// Only services whose origin holds this text
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) service: Option<String>,
+    /// Only what is about this endpoint (ep-…)
+    #[arg(long, value_name = "ID")]
+    pub(crate) endpoint: Option<String>,
+    /// Only the last so many entries
+    #[arg(long, value_name = "N")]
+    pub(crate) last: Option<usize>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const DIFF_HELP: &str = "\

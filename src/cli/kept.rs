@@ -123,7 +123,10 @@ impl Keeper {
         if let Some(note) = note {
             eprintln!("shadowtap: {}: {note}", self.dir.display());
         }
+        all.set_rules(scanned.rules().to_vec());
         all.merge(scanned);
+        // What the scan has changed goes into the change log.
+        all.relearn_all();
         let sensor = self.store.sensor_mut();
         sensor.ledger.merge(ledger);
         sensor.oddities.merge(oddities);

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod documents;
 mod exit;
+mod history;
 mod interfaces;
 mod interrupt;
 mod inventory;
@@ -58,6 +59,7 @@ fn run(args: &Args) -> Result<ExitCode, Failure> {
         Command::Tls(args) => tls::run(args),
         Command::Templates(command) => templates::run(command),
         Command::Inventory(command) => inventory::run(command, &screen),
+        Command::History(args) => history::run(args),
         Command::Diff(args) => diff::run(args, &screen),
         Command::Doctor(args) => doctor::run(args, &screen),
         Command::CheckConfig(args) => check::run(args),

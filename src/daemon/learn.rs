@@ -1,24 +1,37 @@
 //! The thread that owns the inventory.
 //!
 //! Takes parcels from the capture threads, gives changes to the keeper every few seconds, and figures for the status.
-//! When nobody sends parcels any more it hands over the rest and ends. Never touches a file and never waits for one.
+//! Learns templates anew in between, a bounded share of its time, and publishes them to the capture threads. When nobody sends
+//! parcels any more it hands over the rest and ends. Never touches a file and never waits for one.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use tracing::{debug, info};
 
 use super::beat::Beat;
 use super::keep::{Done, Job};
 use super::parcel::{Figures, Parcel};
+use super::sorting::Published;
 use super::status::Status;
 use crate::base::{Bucket, InventoryLimits, Timestamp};
-use crate::inventory::Inventory;
 use crate::inventory::store::Sensor;
+use crate::inventory::{ChangeKind, Inventory, TemplateChange};
 use crate::observe::{Batch, Sink};
 
 /// How long a parcel is waited for before the clock is looked at.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// How often templates are learnt anew, where something has changed.
+const LEARN: Duration = Duration::from_secs(2);
+/// How long it may go on before parcels are looked at again; one service is learnt whole, however long it takes.
+const LEARN_SLICE: Duration = Duration::from_millis(50);
+/// Learning takes one in so many parts of this thread's time at most.
+const LEARN_SHARE: u32 = 20;
+/// How long it may take when the daemon ends. What is not learnt then is at the next start.
+const LEARN_AT_END: Duration = Duration::from_secs(5);
+/// Lines about new endpoints that one learning may write.
+const LINES: usize = 8;
 
 /// What the inventory thread is told by others.
 pub(super) enum Order {
@@ -46,6 +59,8 @@ pub(super) struct Lines {
     pub(super) jobs: Sender<Job>,
     pub(super) done: Receiver<Done>,
     pub(super) status: Arc<Mutex<Status>>,
+    /// Where the capture threads look endpoints up.
+    pub(super) published: Published,
 }
 
 /// The inventory thread.
@@ -65,6 +80,8 @@ pub(super) struct Learner {
     under_way: usize,
     waiting: Vec<Sender<Result<u64, String>>>,
     told: Instant,
+    /// When templates are learnt next.
+    learn_at: Instant,
 }
 
 impl Learner {
@@ -91,6 +108,7 @@ impl Learner {
             under_way: 0,
             waiting: Vec::new(),
             told: at,
+            learn_at: at,
         }
     }
 
@@ -107,9 +125,11 @@ impl Learner {
             beat.beat();
             self.obey();
             self.hear();
+            self.learn_if_due();
             alive &= self.write_if_due();
             self.tell(false);
         }
+        self.learn(LEARN_AT_END);
         self.sensor.touch(now(), true);
         alive &= self.commit(true);
         self.tell(true);
@@ -166,8 +186,39 @@ impl Learner {
     fn rewrite(&mut self) {
         let mut empty = Inventory::new(self.limits.clone());
         empty.set_key(self.inventory.key());
+        empty.set_rules(self.inventory.rules().to_vec());
         let all = std::mem::replace(&mut self.inventory, empty);
         self.inventory.merge(all);
+    }
+
+    fn learn_if_due(&mut self) {
+        if Instant::now() < self.learn_at {
+            return;
+        }
+        let begun = Instant::now();
+        let left = self.learn(LEARN_SLICE);
+        let rest = begun.elapsed() * LEARN_SHARE;
+        self.learn_at = Instant::now() + if left { rest } else { rest.max(LEARN) };
+    }
+
+    /// Learns templates of services that have changed and publishes them. Gives whether some are left.
+    fn learn(&mut self, most: Duration) -> bool {
+        let begun = Instant::now();
+        let learnt = self.inventory.relearn(|| begun.elapsed() >= most);
+        if learnt.services > 0 {
+            let routers = self.inventory.routers();
+            debug!(
+                services = learnt.services,
+                left = learnt.left,
+                templates = routers.templates(),
+                generation = routers.generation(),
+                millis = begun.elapsed().as_millis() as u64,
+                "templates learnt"
+            );
+            self.lines.published.publish(routers);
+            report(&learnt.changes);
+        }
+        learnt.left > 0
     }
 
     fn write_if_due(&mut self) -> bool {
@@ -211,10 +262,12 @@ impl Learner {
         ledger.captured += reopened.saturating_sub(open);
         self.sensor.oddities = self.before.oddities.clone();
         self.sensor.exchanges = self.before.exchanges;
+        self.sensor.routed = self.before.routed;
         for figures in &self.sources {
             self.sensor.ledger.merge(&figures.ledger);
             self.sensor.oddities.merge(&figures.oddities);
             self.sensor.exchanges += figures.exchanges;
+            self.sensor.routed += figures.routed;
         }
         self.sensor.oddities.merge(&self.inventory.oddities);
     }
@@ -229,11 +282,28 @@ impl Learner {
         status.ledger = self.sensor.ledger.clone();
         status.oddities = self.sensor.oddities.clone();
         status.exchanges = self.sensor.exchanges;
+        status.routed = self.sensor.routed;
         status.flows = self.sources.iter().map(|f| f.flows).sum();
         status.buffered = self.sources.iter().map(|f| f.buffered).sum();
         status.queue = self.lines.parcels.len();
         let named = self.lines.names.iter().zip(&self.sources);
         status.blind = named.filter_map(|(name, f)| Some((name.clone(), f.blind.clone()?))).collect();
+    }
+}
+
+/// Says what is new, a few lines at a time; all of it is in the change log.
+fn report(changes: &[TemplateChange]) {
+    let (new, others): (Vec<_>, Vec<_>) = changes.iter().partition(|c| c.kind == ChangeKind::Appeared);
+    for change in new.iter().take(LINES) {
+        let template = change.after.first().map_or("", |named| &named.template);
+        info!(service = change.service, method = change.method, template, id = change.subject, "new endpoint");
+    }
+    let more = new.len().saturating_sub(LINES) as u64 + new.iter().map(|c| c.left_out).sum::<u64>();
+    if more > 0 {
+        info!(more, "new endpoints");
+    }
+    for change in others.iter().take(LINES) {
+        debug!(service = change.service, method = change.method, kind = ?change.kind, id = change.subject, "template changed");
     }
 }
 

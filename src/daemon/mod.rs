@@ -25,6 +25,7 @@ mod parcel;
 mod privileges;
 mod restore;
 mod service;
+mod sorting;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -55,6 +56,7 @@ use self::live::Ear;
 use self::opener::Opener;
 use self::parcel::{Ends, Pressure, Way};
 use self::service::Service;
+use self::sorting::Published;
 use self::status::Status;
 use crate::capture::CaptureError;
 use crate::capture::live::{self as capture, Live};
@@ -217,6 +219,7 @@ impl Daemon {
         let (store, recovery) = Store::open(&config.store.folder)?;
         keep::report(&recovery);
         let mut inventory = restore::inventory(&store, &config.inventory)?;
+        inventory.set_rules(config.rules());
         let documents = documents::check(&config.specs);
         let sensor = store.sensor().clone();
         interrupted(&sensor);
@@ -265,17 +268,19 @@ impl Daemon {
                 Ok(())
             })?;
         }
+        let published = Published::default();
         let mut spares = Vec::new();
         let names = sources.iter().map(Source::name).collect();
         for (n, source) in sources.into_iter().enumerate() {
             let (spare_in, spare) = bounded(SPARES);
             spares.push(spare_in);
             let (trusted, bodies) = (daemon.config.trusted(), daemon.config.learn.bodies);
-            let ends = Ends { to: parcels_in.clone(), spare, keys: keys.clone(), trusted, bodies };
+            let (to, keys, published) = (parcels_in.clone(), keys.clone(), published.clone());
+            let ends = Ends { to, spare, keys, trusted, bodies, published };
             daemon.capture(n, source, ends, key, &sensor.cursors)?;
         }
         drop(parcels_in);
-        let lines = Lines { parcels, spares, names, orders: orders_out, jobs: jobs_in, done, status };
+        let lines = Lines { parcels, spares, names, orders: orders_out, jobs: jobs_in, done, status, published };
         let learner = Learner::new(inventory, daemon.config.inventory.clone(), sensor, lines, daemon.pace());
         daemon.spawn("inventory", Role::Learner, move |beat| {
             if learner.work(beat) { Ok(()) } else { Err("the store's thread ended first".to_owned()) }

@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, TrySendError};
 
 use super::beat::Beat;
+use super::sorting::{Published, Sorting};
 use super::valve::Valve;
 use crate::base::{Ledger, Limits, Oddities, Oddity, Timestamp};
-use crate::inventory::store::Cursor;
+use crate::inventory::store::{Cursor, Routed};
 use crate::observe::{Batch, Key, TrustedProxies, Watch};
 use crate::pipeline::Pipeline;
 use crate::proto::tls::Keys;
@@ -32,6 +33,8 @@ pub(super) struct Figures {
     pub(super) ledger: Ledger,
     pub(super) oddities: Oddities,
     pub(super) exchanges: u64,
+    /// Exchanges by what was known when they came.
+    pub(super) routed: Routed,
     pub(super) flows: usize,
     pub(super) buffered: usize,
     /// Why nothing can be heard at the moment; `None`: it can.
@@ -65,7 +68,7 @@ pub(super) enum Pressure {
 /// A source's whole way from frame to parcel.
 pub(super) struct Way {
     source: usize,
-    pipeline: Pipeline<Valve<Watch<Batch>>>,
+    pipeline: Pipeline<Valve<Watch<Sorting>>>,
     to: Sender<Parcel>,
     spare: Receiver<Batch>,
     pressure: Pressure,
@@ -99,6 +102,8 @@ pub(super) struct Ends {
     pub(super) trusted: TrustedProxies,
     /// Look into bodies for values that stand in paths.
     pub(super) bodies: bool,
+    /// What is known of endpoints.
+    pub(super) published: Published,
 }
 
 impl Way {
@@ -109,10 +114,9 @@ impl Way {
     }
 
     pub(super) fn new(source: usize, ends: Ends, limits: &Limits, key: Key, pressure: Pressure, beat: Beat) -> Self {
-        let mut pipeline = Pipeline::new(
-            Valve::new(Watch::new(Batch::new(), key).trusting(ends.trusted).looking_into_bodies(ends.bodies)),
-            limits,
-        );
+        let sorting = Sorting::new(&ends.published);
+        let watch = Watch::new(sorting, key).trusting(ends.trusted).looking_into_bodies(ends.bodies);
+        let mut pipeline = Pipeline::new(Valve::new(watch), limits);
         pipeline.set_keys(ends.keys);
         Self {
             source,
@@ -137,12 +141,15 @@ impl Way {
     /// What comes from now on was counted before and is only to be known again: exchanges that are over are not sent.
     pub(super) fn read_again(&mut self) {
         self.again = true;
+        self.pipeline.observer_mut().inner.sink.again = true;
     }
 
     /// What comes from now on is new.
     pub(super) fn read_on(&mut self) {
         self.again = false;
-        self.pipeline.observer_mut().inner.sink.clear();
+        let sorting = &mut self.pipeline.observer_mut().inner.sink;
+        sorting.again = false;
+        sorting.batch.clear();
         self.before = Figures::default();
         self.before = self.figures();
         self.before.reopened = self.before.ledger.captured.saturating_sub(self.before.ledger.accounted());
@@ -206,10 +213,10 @@ impl Way {
     /// Will [`Way::come_around`] send?
     pub(super) fn is_due(&mut self) -> bool {
         if self.again {
-            self.pipeline.observer_mut().inner.sink.clear();
+            self.pipeline.observer_mut().inner.sink.batch.clear();
             return false;
         }
-        self.pipeline.observer().inner.sink.bytes() >= PARCEL_BYTES || self.sent.elapsed() >= PARCEL_AGE
+        self.pipeline.observer().inner.sink.batch.bytes() >= PARCEL_BYTES || self.sent.elapsed() >= PARCEL_AGE
     }
 
     /// The capture is over: closes all flows.
@@ -233,7 +240,7 @@ impl Way {
             cursors: std::mem::take(&mut self.cursors),
             batch: {
                 let spare = self.spare.try_recv().unwrap_or_default();
-                std::mem::replace(&mut self.pipeline.observer_mut().inner.sink, spare)
+                std::mem::replace(&mut self.pipeline.observer_mut().inner.sink.batch, spare)
             },
         };
         match self.pressure {
@@ -253,9 +260,9 @@ impl Way {
             Err(TrySendError::Full(parcel)) => {
                 let valve = self.pipeline.observer_mut();
                 // The spare one is empty: the observations stay in the one that was to be sent.
-                valve.inner.sink = parcel.batch;
+                valve.inner.sink.batch = parcel.batch;
                 self.cursors = parcel.cursors;
-                if valve.inner.sink.bytes() > GATHERED_MAX {
+                if valve.inner.sink.batch.bytes() > GATHERED_MAX {
                     valve.shut()
                 } else {
                     valve.tighten()
@@ -294,6 +301,7 @@ impl Way {
             ledger: ledger.since(&self.before.ledger),
             oddities: oddities.since(&self.before.oddities),
             exchanges: valve.passed - self.before.exchanges,
+            routed: valve.inner.sink.counts,
             reopened: self.before.reopened,
             flows: self.pipeline.flows(),
             buffered: self.pipeline.buffered(),
@@ -359,7 +367,14 @@ mod tests {
         let (to, parcels) = bounded(4);
         let (_spares, spare) = bounded(1);
         let beat = Beats::new().join("test");
-        let ends = Ends { to, spare, keys: Keys::new(1), trusted: TrustedProxies::default(), bodies: true };
+        let ends = Ends {
+            to,
+            spare,
+            keys: Keys::new(1),
+            trusted: TrustedProxies::default(),
+            bodies: true,
+            published: Published::default(),
+        };
         let mut way = Way::new(0, ends, &Limits::default(), Key::FIXED, Pressure::Shed, beat);
         let (mut clock, mut asked, mut passed) = (1_700_000_000_000_000_000, 0, 0);
         let mut longest = Duration::ZERO;
@@ -378,7 +393,7 @@ mod tests {
         }
         let shed = way.figures().oddities.get(Oddity::Shed);
         assert!(shed > 0 && way.pipeline.observer().sheds());
-        assert!(way.pipeline.observer().inner.sink.bytes() < 2 * GATHERED_MAX);
+        assert!(way.pipeline.observer().inner.sink.batch.bytes() < 2 * GATHERED_MAX);
         // The inventory has come to itself: each round it takes all there is.
         let mut shedding = Vec::new();
         for round in 60..1000 {

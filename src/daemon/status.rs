@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use crate::base::{Ledger, Oddities, Oddity, Timestamp};
-use crate::inventory::store::Sensor;
+use crate::inventory::store::{Routed, Sensor};
 
 /// Figures of all runs of this store; queue, flows and memory are of the moment.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,8 @@ pub(super) struct Status {
     /// Start of this run.
     pub(super) since: Timestamp,
     pub(super) exchanges: u64,
+    /// Exchanges by what was known of their endpoint when they came.
+    pub(super) routed: Routed,
     /// Of these, on disk.
     pub(super) committed_exchanges: u64,
     pub(super) commits: u64,
@@ -54,6 +56,7 @@ impl Status {
             pid: std::process::id(),
             since,
             exchanges: 0,
+            routed: Routed::default(),
             committed_exchanges: 0,
             commits: 0,
             store_bytes: 0,
@@ -78,6 +81,7 @@ impl Status {
         self.ledger = sensor.ledger.clone();
         self.oddities = sensor.oddities.clone();
         self.exchanges = sensor.exchanges;
+        self.routed = sensor.routed;
         self.committed_exchanges = sensor.exchanges;
         self.last = (Instant::now(), self.ledger.packets, self.exchanges);
     }
@@ -107,6 +111,9 @@ impl Status {
             flows = self.flows,
             exchanges = self.exchanges,
             exchanges_per_second = exchanges,
+            known = self.routed.known,
+            new = self.routed.new,
+            probes = self.routed.probes,
             committed = self.committed_exchanges,
             shed = self.oddities.get(Oddity::Shed),
             queue = format_args!("{}/{}", self.queue, self.queue_limit),

@@ -287,6 +287,24 @@ fn a_folder_is_read_and_the_inventory_kept() {
     assert_eq!(seen.visibility.captured, seen.visibility.accounted(), "every byte has its bucket");
     assert!(store.sensor().up.last().unwrap().clean);
     assert!(!dir.path().join("store/control.sock").exists());
+    // Each exchange was of a known endpoint or of a new one, and what came of templates is told once, whatever the restarts.
+    let routed = store.sensor().routed;
+    assert_eq!((routed.known + routed.new, routed.probes), (500, 0), "{routed:?}");
+    let history = || {
+        let store = Store::read_only(&dir.path().join("store")).unwrap();
+        let records = store.records().collect::<Result<Vec<_>, _>>().unwrap();
+        let inventory = Inventory::restore(InventoryLimits::default(), records.into_iter()).unwrap();
+        inventory.history().map(|(_, change)| change.clone()).collect::<Vec<_>>()
+    };
+    let first = history();
+    assert!(
+        first.iter().any(|change| change.after.iter().any(|named| named.template == "/users/{userId}")),
+        "{first:?}"
+    );
+    let mut daemon = Daemon::start(dir.path(), None);
+    daemon.wait_until("it is up", |d| d.figure("pid") > 0);
+    assert!(daemon.end().success());
+    assert_eq!(history(), first);
 }
 
 #[test]

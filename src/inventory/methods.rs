@@ -29,7 +29,7 @@ pub(super) fn operation(method: MethodId) -> u32 {
     method >> 8
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Methods {
     names: Vec<Box<str>>,
     operations: Vec<Box<str>>,

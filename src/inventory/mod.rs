@@ -8,7 +8,7 @@
 //! made anew whenever it is asked for: a better judgement later, or a document, holds for all that was ever seen.
 
 mod apis;
-mod assign;
+mod changes;
 pub mod documented;
 mod explain;
 mod id;
@@ -20,7 +20,9 @@ mod opaque;
 mod operations;
 mod provenance;
 mod records;
+mod relearn;
 mod render;
+mod router;
 mod rule;
 mod service;
 pub mod sketch;
@@ -35,6 +37,7 @@ use hashbrown::HashTable;
 use crate::base::{InventoryLimits, Ledger, Oddities, Oddity};
 use crate::observe::{Glimpse, Key, Mentioned, Observation, ServiceKey, Sink};
 use apis::{Rows, Union};
+use changes::History;
 use documented::Route;
 use learn::Told;
 use methods::{MethodId, Methods};
@@ -45,13 +48,15 @@ use service::{Context, Room, Service};
 use tree::EndpointId;
 
 pub use apis::is_common;
-pub use assign::Assignment;
+pub use changes::{ChangeKind, Named, TemplateChange};
 pub use explain::{Doubt, Explained, SegmentReason};
 pub use opaque::{
     BlindService, BlindView, CertificateView, ClientCertificates, Hint, Likeness, NamedBy, OpaqueView, Sight,
     SightCounts, TurnsView,
 };
 pub use records::RestoreError;
+pub use relearn::Relearnt;
+pub use router::{Known, Routed, Routers};
 pub use rule::{Rule, RuleKind};
 pub use state::EndpointState;
 pub use training::Labelled;
@@ -95,6 +100,12 @@ pub struct Inventory {
     /// Values that bodies named, of all services; and how many one service may have of them.
     named: usize,
     named_room: usize,
+    /// What became of templates.
+    history: History,
+    /// How often templates were learnt anew.
+    generation: u64,
+    /// The service that is learnt next.
+    turn: usize,
 }
 
 impl Inventory {
@@ -117,6 +128,9 @@ impl Inventory {
             gone: Vec::new(),
             sweep_at: 0,
             observed: 0,
+            history: History::default(),
+            generation: 0,
+            turn: 0,
         }
     }
 
@@ -143,6 +157,11 @@ impl Inventory {
     /// Sets the rules that people pinned; they hold as documented routes do, and win where both speak of a word.
     pub fn set_rules(&mut self, rules: Vec<Rule>) {
         self.rules = rules;
+    }
+
+    /// Those rules.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// Counts an exchange in.
@@ -207,10 +226,11 @@ impl Inventory {
     }
 
     /// Adds another inventory to this one: what two sensors, or two threads of one, saw. Within the limits it does not matter
-    /// which is added to which. The documented routes of this one stay.
+    /// which is added to which. The documented routes and the rules of this one stay.
     pub fn merge(&mut self, other: Self) {
         self.oddities.merge(&other.oddities);
         self.observed += other.observed;
+        self.history.merge(other.history, self.limits.template_changes);
         self.opaque.merge(other.opaque, &self.limits, &mut self.oddities);
         for theirs in &other.services {
             let Some(index) = self.find(&theirs.facts.key()).or_else(|| self.add_service(&theirs.facts.key())) else {
@@ -321,6 +341,11 @@ impl Inventory {
         Told { routes: routes.collect(), rules: rules.collect(), named }
     }
 
+    /// What became of templates, with the entries' numbers, oldest first: what [`relearn`](Self::relearn) has found.
+    pub fn history(&self) -> impl DoubleEndedIterator<Item = (u64, &TemplateChange)> {
+        self.history.entries()
+    }
+
     /// Services, and raw endpoints (path and method, before templates fold them).
     pub fn size(&self) -> (usize, usize) {
         (self.services.len(), self.endpoints)
@@ -359,6 +384,7 @@ impl Inventory {
         for service in &gone {
             self.oddities.add(Oddity::ServiceLimit, service.facts.calls);
             self.gone.extend(records::keys(service, &self.methods));
+            self.history.forget(service.id);
         }
         self.services = kept;
         self.endpoints = self.services.iter().map(|s| s.tree.len()).sum();

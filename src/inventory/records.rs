@@ -14,7 +14,7 @@ use super::provenance::Provenance;
 use super::service::{Facts, Service};
 use super::state::EndpointState;
 use super::tree::{Closed, NONE, NodeId, ROOT, Token, Tree};
-use super::{Change, Inventory, id, opaque};
+use super::{Change, Inventory, changes, id, opaque};
 use crate::base::{InventoryLimits, Oddities, Oddity};
 
 /// Version of the records' form. Since 2, facets may be fields of messages and segments names of a protocol; a record of 1
@@ -229,6 +229,7 @@ impl Inventory {
         for service in &mut self.services {
             service.take_changes(&self.methods, &mut out);
         }
+        out.extend(self.history.take_changes());
         out.extend(self.opaque.take_changes().map(|(key, record)| (key, record.map(|r| encode(&r)))));
         out.into_iter().map(|(key, value)| Change { key, value }).collect()
     }
@@ -257,6 +258,12 @@ impl Inventory {
         let mut inventory = Self::new(limits);
         let mut left_out = Vec::new();
         let (opaque, others): (Vec<_>, Vec<_>) = records.partition(|(key, _)| key.first() == Some(&opaque::RECORD));
+        let (history, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|(key, _)| changes::is_key(key));
+        for (key, value) in &history {
+            if let Err(why) = inventory.history.restore(key, value) {
+                left_out.push(damaged(key, &why));
+            }
+        }
         for (key, value) in &opaque {
             if let Err(e) = inventory.restore_opaque(key, value) {
                 left_out.push(e.tolerable()?);
@@ -299,6 +306,8 @@ impl Inventory {
             inventory.endpoints += service.tree.len();
             inventory.observed += service.facts.calls;
         }
+        let services: Vec<_> = inventory.services.iter().map(|s| s.id).collect();
+        inventory.history.restored(&services);
         Ok((inventory, left_out))
     }
 

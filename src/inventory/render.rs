@@ -131,7 +131,7 @@ impl Service {
     }
 }
 
-fn live<'a>(tree: &'a Tree, ids: &'a [EndpointId]) -> impl Iterator<Item = &'a Endpoint> {
+pub(super) fn live<'a>(tree: &'a Tree, ids: &'a [EndpointId]) -> impl Iterator<Item = &'a Endpoint> {
     ids.iter().filter_map(|id| tree.endpoints.get(*id as usize)?.as_ref())
 }
 

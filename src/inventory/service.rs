@@ -12,6 +12,7 @@ use super::id;
 use super::methods::{self, MethodId};
 use super::names::Names;
 use super::provenance::Provenance;
+use super::relearn::Kept;
 use super::sketch::Distinct;
 use super::tree::{EndpointId, ROOT, Token, Tree};
 use crate::base::{InventoryLimits, Oddities, Oddity, Timestamp};
@@ -48,6 +49,8 @@ pub(super) struct Service {
     /// What its bodies named, and whether that changed.
     pub(super) provenance: Provenance,
     pub(super) named_changed: bool,
+    /// What was learnt of it.
+    pub(super) kept: Option<Kept>,
     /// Index of the address that answered last.
     address: usize,
     /// Exchanges from which on the tree may be swept, or folded, again: each costs the whole tree once.
@@ -101,6 +104,7 @@ impl Service {
             changed: false,
             provenance: Provenance::default(),
             named_changed: false,
+            kept: None,
             address: 0,
             sweep_at: 0,
             fold_at: 0,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::opaque::{BlindView, OpaqueView, SightCounts};
 use crate::base::{Ledger, Oddities, Timestamp};
-use crate::observe::{Kind, Scheme};
+use crate::observe::{Kind, Scheme, ServiceKey};
 use crate::proto::grpc;
 
 /// The whole inventory.
@@ -188,11 +188,7 @@ impl MemberView {
 }
 
 fn origin(scheme: Scheme, host: &str, port: u16) -> String {
-    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-    match (scheme, port) {
-        (Scheme::Http, 80) | (Scheme::Https, 443) => format!("{}://{host}", scheme.as_str()),
-        _ => format!("{}://{host}:{port}", scheme.as_str()),
-    }
+    ServiceKey { scheme, host, port }.origin()
 }
 
 /// One endpoint: a method on a path template of a service.

@@ -42,9 +42,7 @@ pub trait Sink {
     fn glimpse(&mut self, glimpse: Glimpse);
 
     /// Values were named in the bodies or fields of an exchange that was observed right before. Only of some exchanges.
-    fn mentioned(&mut self, mentioned: &Mentioned<'_>) {
-        let _ = mentioned;
-    }
+    fn mentioned(&mut self, mentioned: &Mentioned<'_>);
 }
 
 impl<S: Sink> Sink for &mut S {

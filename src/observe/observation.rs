@@ -39,6 +39,17 @@ pub struct ServiceKey<'a> {
     pub port: u16,
 }
 
+impl ServiceKey<'_> {
+    /// As in a URI: the port is left out where it is the scheme's own.
+    pub fn origin(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        match (self.scheme, self.port) {
+            (Scheme::Http, 80) | (Scheme::Https, 443) => format!("{}://{host}", self.scheme.as_str()),
+            _ => format!("{}://{host}:{}", self.scheme.as_str(), self.port),
+        }
+    }
+}
+
 /// The form of a value. Decided from the text alone, without statistics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -35,7 +35,7 @@ GIVEN, DRAWN, REWRITTEN = 4.0, 0.6, 2.0
 LITERAL = 1.6
 # What the second pass's log-odds of a value are lowered by: rewritten traffic holds more wordy values than most traffic does, and
 # to fold two resources into one is worse than to split one.
-SHIFT = -0.4
+SHIFT = -0.5
 # Each pass is the mean of so many forests of so many trees, each fitted to another draw of rows and features: what one of them
 # thinks by chance, the others don't.
 FORESTS, TREES = 3, 220

@@ -21,7 +21,7 @@ use super::exit::Failure;
 use super::output;
 use crate::base::{InventoryLimits, Ledger, Oddities};
 use crate::inventory::{Inventory, View};
-use crate::observe::{Batch, Key, Kind, Sink, Watch, shape};
+use crate::observe::{Batch, Key, Kind, Observation, Sink, Watch, shape};
 use crate::report::visible;
 
 /// Runs it.
@@ -46,7 +46,9 @@ fn learn(args: &Learn) -> Result<ExitCode, Failure> {
         return Err(Failure::usage(anyhow!("{}: not a model", path.display())));
     }
     let mut inventory = Inventory::new(InventoryLimits::default());
-    let skipped = if args.assign {
+    let skipped = if let Some(every) = args.changes {
+        changes(args, every, &mut inventory)?
+    } else if args.assign {
         let mut watch = Watch::new(Batch::new(), Key::FIXED).looking_into_bodies(!args.no_bodies);
         let mut lines = Vec::new();
         let mut bases = Bases::default();
@@ -79,12 +81,39 @@ fn learn(args: &Learn) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Prints what becomes of templates. What came between two learnings is told after the second.
+fn changes(args: &Learn, every: u64, inventory: &mut Inventory) -> Result<u64, Failure> {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    let (mut requests, mut result) = (0_u64, Ok(()));
+    // As the daemon does: what is judged to and fro is not told.
+    let mut tell = |requests: u64, inventory: &mut Inventory| -> Result<(), Failure> {
+        for change in inventory.relearn(|| false).changes {
+            writeln!(out, "{}", serde_json::json!({ "requests": requests, "change": change }))?;
+        }
+        Ok(out.flush()?)
+    };
+    let mut watch = Watch::new(&mut *inventory, Key::FIXED);
+    let skipped = log::read(&args.file, |_, entry| {
+        watch.logged(&entry.borrow(&args.host));
+        requests += 1;
+        if requests.is_multiple_of(every) && result.is_ok() {
+            result = tell(requests, watch.sink);
+        }
+    })?;
+    result?;
+    tell(requests, inventory)?;
+    Ok(skipped)
+}
+
 fn assign(inventory: &Inventory, batch: &Batch, lines: &[(u64, Option<u32>)], bases: &Bases) -> Result<(), Failure> {
-    let assignment = inventory.assignment();
+    let routers = inventory.compile();
+    // What failed and is not kept belongs to nothing, whatever it looks like.
+    let template_of =
+        |o: &Observation<'_>| routers.route(o).filter(|_| inventory.holds(o)).map(|routed| &*routed.known.template);
     let (mut at, mut found) = (0, BTreeSet::new());
     let mut everywhere = true;
     batch.for_each(|o| {
-        if let (Some(template), Some((_, base))) = (assignment.template(o), lines.get(at)) {
+        if let (Some(template), Some((_, base))) = (template_of(o), lines.get(at)) {
             everywhere &= template.starts_with("/{");
             found.extend(base);
         }
@@ -95,7 +124,7 @@ fn assign(inventory: &Inventory, batch: &Batch, lines: &[(u64, Option<u32>)], ba
     at = 0;
     let mut result = Ok(());
     batch.for_each(|o| {
-        let mut template = assignment.template(o).map(Cow::Borrowed);
+        let mut template = template_of(o).map(Cow::Borrowed);
         if let (Some(base), Some(text)) = (base, &mut template) {
             *text = Cow::Owned(format!(
                 "/{base}{}",

@@ -88,6 +88,41 @@ pub(super) struct Learnt {
     pub(super) probes: Vec<EndpointId>,
     /// Judgements, where they were asked for.
     pub(super) decisions: Vec<Decision>,
+    /// Which raw nodes are one place.
+    pub(super) places: Places,
+}
+
+/// How a place is come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// By one of certain words. What was never seen to end at or below it is nothing where `ignored`.
+    Literal { ignored: bool },
+    /// By anything.
+    Value,
+    /// By any ending of the segment before.
+    Ending,
+    /// By the rest of a path.
+    Rest,
+}
+
+/// The raw nodes that are one place in the templates.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// By node: its place; [`NONE`] where nothing was judged.
+    pub(super) of: Vec<u32>,
+    /// By place; the first is the root.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Places {
+    fn mark(&mut self, nodes: &[NodeId], step: Step) {
+        for &node in nodes {
+            if let Some(of) = self.of.get_mut(node as usize) {
+                *of = self.steps.len() as u32;
+            }
+        }
+        self.steps.push(step);
+    }
 }
 
 /// Raw endpoints by template: its pieces, whether they are a document's, its method.
@@ -110,6 +145,7 @@ pub(super) fn learn(tree: &Tree, told: &Told<'_>, explain: bool) -> Learnt {
         templates: walked.groups.into_iter().map(template).collect(),
         probes: walked.probes,
         decisions: walked.decisions.unwrap_or_default(),
+        places: walked.places,
     }
 }
 
@@ -126,6 +162,7 @@ struct Walked {
     folds: Vec<(NodeId, Vec<NodeId>)>,
     /// Only where they are asked for.
     decisions: Option<Vec<Decision>>,
+    places: Places,
 }
 
 fn walk(tree: &Tree, told: &Told<'_>, explain: bool) -> Walked {
@@ -176,13 +213,23 @@ struct Sorted {
 
 impl<'a> Learner<'a> {
     fn new(evidence: &'a Evidence<'a>, told: &'a Told<'a>, documented: &'a route::Assignment) -> Self {
-        Self { evidence, tree: evidence.tree, told, documented, joined: BTreeSet::new(), out: Walked::default() }
+        let places = Places { of: vec![NONE; evidence.tree.nodes.len()], steps: Vec::new() };
+        let out = Walked { places, ..Walked::default() };
+        Self { evidence, tree: evidence.tree, told, documented, joined: BTreeSet::new(), out }
     }
 
     /// Reads a place: the nodes that one prefix of a template leads to.
     fn walk(&mut self, judge: &mut Judge<'_>, nodes: &[NodeId], pieces: &mut Vec<Piece>, mut place: Place) {
         let rule = self.rule(pieces, None);
-        if rule == Some(RuleKind::Ignore) {
+        let ignored = rule == Some(RuleKind::Ignore);
+        let step = match pieces.last() {
+            None | Some(Piece::Literal(_)) => Step::Literal { ignored },
+            Some(Piece::Ending) => Step::Ending,
+            Some(Piece::CatchAll(_)) => Step::Rest,
+            Some(Piece::Parameter | Piece::Pair | Piece::Named(_) | Piece::Mixed(_)) => Step::Value,
+        };
+        self.out.places.mark(nodes, step);
+        if ignored {
             let below = nodes.iter().flat_map(|n| self.tree.below(*n)).flat_map(|n| self.tree.ids_at(n));
             self.out.probes.extend(below);
             return;
@@ -214,7 +261,10 @@ impl<'a> Learner<'a> {
         place.size = nodes.iter().filter(|n| self.evidence.nodes[**n as usize].proven).count().max(1);
         self.sort_words(judge, words, &place, pieces, &mut sorted);
         self.sort_doubtful(doubtful, &place, &mut sorted);
-        self.take_endpoints(&sorted.absorbed, pieces);
+        if !sorted.absorbed.is_empty() {
+            self.out.places.mark(&sorted.absorbed, Step::Ending);
+            self.take_endpoints(&sorted.absorbed, pieces);
+        }
         for (token, nodes) in sorted.literals {
             pieces.push(Piece::Literal(self.spelling(&nodes).to_owned()));
             self.walk(judge, &nodes, pieces, place.below_literal(token));
@@ -355,7 +405,8 @@ impl<'a> Learner<'a> {
     /// Takes what ends some levels below words that are first parts of values.
     fn take_deeper(&mut self, nodes: &[NodeId], level: usize, sorted: &mut Sorted) {
         let mut nodes = nodes.to_vec();
-        for _ in 0..level {
+        for at in 0..level {
+            self.out.places.mark(&nodes, if at == 0 { Step::Literal { ignored: false } } else { Step::Value });
             // Whoever asked for a part of a value got nothing.
             self.out.probes.extend(nodes.iter().flat_map(|n| self.tree.ids_at(*n)));
             let below = |n: &NodeId| {

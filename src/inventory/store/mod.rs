@@ -46,7 +46,7 @@ pub use error::StoreError;
 pub use reader::{Freshness, ReadOnly, status};
 pub use recovery::{Damage, Recovery};
 pub use restored::{Restored, RestoredError, restore};
-pub use sensor::{Cursor, Interval, Sensor};
+pub use sensor::{Cursor, Interval, Routed, Sensor};
 pub use snapshot::Stamp;
 
 use self::db::Db;

@@ -22,10 +22,32 @@ pub struct Sensor {
     pub oddities: Oddities,
     /// Exchanges observed, of all runs.
     pub exchanges: u64,
+    /// Of them, by what was known when they came.
+    pub routed: Routed,
     /// When the sensor was up, oldest first.
     pub up: Vec<Interval>,
     /// How far each followed capture file has been read, by what makes it the same file under any name.
     pub cursors: BTreeMap<String, Cursor>,
+}
+
+/// Exchanges by what was known of their endpoint when they came.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Routed {
+    /// The endpoint was known.
+    pub known: u64,
+    /// It was not, and the exchange succeeded.
+    pub new: u64,
+    /// It was not, and the exchange failed.
+    pub probes: u64,
+}
+
+impl std::ops::AddAssign for Routed {
+    fn add_assign(&mut self, other: Self) {
+        self.known += other.known;
+        self.new += other.new;
+        self.probes += other.probes;
+    }
 }
 
 /// One run of the sensor, by the wall clock.

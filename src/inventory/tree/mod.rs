@@ -125,6 +125,8 @@ pub(super) struct Tree {
     pub(super) unproven: usize,
     /// Endpoints that have an operation beside their method.
     pub(super) operations: usize,
+    /// Goes up with each change that templates may follow: endpoints that come, go, succeed for the first time, places that close.
+    pub(super) version: u64,
     /// Nodes that have a proven child more than when they were last looked at.
     fuller: Vec<NodeId>,
 }
@@ -192,6 +194,7 @@ impl Tree {
             changed: Vec::new(),
             unproven: 0,
             operations: 0,
+            version: 0,
             fuller: Vec::new(),
         }
     }
@@ -427,6 +430,7 @@ impl Tree {
     /// Forgets an endpoint that was taken out of the list.
     fn leave(&mut self, id: EndpointId, endpoint: &Endpoint) {
         self.free_endpoints.push(id);
+        self.version += 1;
         self.unproven -= usize::from(!endpoint.proven);
         self.operations -= usize::from(methods::operation(endpoint.method) != 0);
         self.index.remove(endpoint.tag, id);
@@ -452,6 +456,7 @@ impl Tree {
         let endpoint = Endpoint { node, method, next, changed: false, proven: false, tag, path, codes, state };
         self.unproven += 1;
         self.operations += usize::from(methods::operation(method) != 0);
+        self.version += 1;
         let id = match self.free_endpoints.pop() {
             Some(id) => {
                 self.endpoints[id as usize] = Some(endpoint);
@@ -498,6 +503,7 @@ impl Tree {
         {
             endpoint.proven = true;
             self.unproven -= 1;
+            self.version += 1;
             let node = endpoint.node;
             self.prove(node);
         }

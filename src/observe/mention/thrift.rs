@@ -8,10 +8,10 @@
 const COUNTERS: usize = 4096;
 /// Exchanges of an endpoint whose bodies are all walked, and one in how many of those behind.
 const FIRST: u16 = 8;
-const ONE_IN: u16 = 64;
+const ONE_IN: u16 = 256;
 /// Bytes that may be walked before the share is asked for, and that share: one in so many bytes of bodies that passed.
-const FREE: u64 = 8 << 20;
-const SHARE: u64 = 16;
+const FREE: u64 = 1 << 20;
+const SHARE: u64 = 128;
 
 /// What decides.
 #[derive(Debug)]
