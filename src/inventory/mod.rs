@@ -8,6 +8,7 @@
 //! made anew whenever it is asked for: a better judgement later, or a document, holds for all that was ever seen.
 
 mod apis;
+mod assign;
 mod changes;
 pub mod documented;
 mod explain;
@@ -48,6 +49,7 @@ use service::{Context, Room, Service};
 use tree::EndpointId;
 
 pub use apis::is_common;
+pub use assign::Assignment;
 pub use changes::{ChangeKind, Named, TemplateChange};
 pub use explain::{Doubt, Explained, SegmentReason};
 pub use opaque::{

@@ -11,7 +11,6 @@ use super::learn::{self, Learnt};
 use super::router::{self, Known, Router, Routers};
 use super::service::Service;
 use super::{Inventory, id, render};
-use crate::observe::Observation;
 
 /// A service is judged again when its exchanges have grown by one in so many, and by so many at least: shares and counts
 /// are part of what is judged. What is new in its tree is judged at once.
@@ -109,12 +108,6 @@ impl Inventory {
             }
         }
         routers
-    }
-
-    /// Is what a request asks for kept under its raw path? Of failures that lead nowhere most are not.
-    pub fn holds(&self, o: &Observation<'_>) -> bool {
-        let service = self.find(&o.service).and_then(|at| self.services.get(at as usize));
-        service.is_some_and(|service| self.reach(service, o).is_some())
     }
 
     /// The templates of all that was seen, ready for looking up: the final word on each request that was counted.

@@ -21,7 +21,7 @@ use super::exit::Failure;
 use super::output;
 use crate::base::{InventoryLimits, Ledger, Oddities};
 use crate::inventory::{Inventory, View};
-use crate::observe::{Batch, Key, Kind, Observation, Sink, Watch, shape};
+use crate::observe::{Batch, Key, Kind, Sink, Watch, shape};
 use crate::report::visible;
 
 /// Runs it.
@@ -92,7 +92,7 @@ fn changes(args: &Learn, every: u64, inventory: &mut Inventory) -> Result<u64, F
         }
         Ok(out.flush()?)
     };
-    let mut watch = Watch::new(&mut *inventory, Key::FIXED);
+    let mut watch = Watch::new(&mut *inventory, Key::FIXED).looking_into_bodies(!args.no_bodies);
     let skipped = log::read(&args.file, |_, entry| {
         watch.logged(&entry.borrow(&args.host));
         requests += 1;
@@ -106,14 +106,11 @@ fn changes(args: &Learn, every: u64, inventory: &mut Inventory) -> Result<u64, F
 }
 
 fn assign(inventory: &Inventory, batch: &Batch, lines: &[(u64, Option<u32>)], bases: &Bases) -> Result<(), Failure> {
-    let routers = inventory.compile();
-    // What failed and is not kept belongs to nothing, whatever it looks like.
-    let template_of =
-        |o: &Observation<'_>| routers.route(o).filter(|_| inventory.holds(o)).map(|routed| &*routed.known.template);
+    let assignment = inventory.assignment();
     let (mut at, mut found) = (0, BTreeSet::new());
     let mut everywhere = true;
     batch.for_each(|o| {
-        if let (Some(template), Some((_, base))) = (template_of(o), lines.get(at)) {
+        if let (Some(template), Some((_, base))) = (assignment.template(o), lines.get(at)) {
             everywhere &= template.starts_with("/{");
             found.extend(base);
         }
@@ -124,7 +121,7 @@ fn assign(inventory: &Inventory, batch: &Batch, lines: &[(u64, Option<u32>)], ba
     at = 0;
     let mut result = Ok(());
     batch.for_each(|o| {
-        let mut template = template_of(o).map(Cow::Borrowed);
+        let mut template = assignment.template(o).map(Cow::Borrowed);
         if let (Some(base), Some(text)) = (base, &mut template) {
             *text = Cow::Owned(format!(
                 "/{base}{}",

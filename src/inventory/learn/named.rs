@@ -25,7 +25,7 @@ const ABSENT: f32 = -3.0;
 /// Different sorts of fields from which on a word is called by everybody, and says less.
 const MANY: usize = 4;
 const FEWER: f32 = 0.5;
-/// Public APIs in which a word is a literal from which on one that stands alone stays one.
+/// Public APIs in which a word is a literal from which on it proves nothing that it stands alone, or is something's name.
 const USUAL: f32 = 3.0;
 /// Likelihoods are kept off certainty, so that evidence can still turn them.
 const SURE: f32 = 0.998;
@@ -132,7 +132,9 @@ impl Named<'_> {
         let alone = children.len() == 1;
         let word = |(at, child): (usize, &Child)| {
             if proves(at) {
-                let usual = alone && source.model.word(&child.text.to_lowercase())[0] >= USUAL;
+                // A list of an API's own resources has their names, too.
+                let weak = alone || strength(origin) == Strength::Identifier;
+                let usual = weak && source.model.word(&child.text.to_lowercase())[0] >= USUAL;
                 let add = if sorts[at] >= MANY { add * FEWER } else { add };
                 return if usual { Word::Unknown } else { Word::Mentioned(add) };
             }
