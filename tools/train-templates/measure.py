@@ -76,6 +76,41 @@ def shared(traffic, words, share):
     return requests, rewrite.marked(traffic.templates, filled)
 
 
+def looks_made(value):
+    """Is it an identifier that a machine made, rather than a name?"""
+    mixed = re.search(r"\d", value) and re.search(r"[A-Za-z]", value) and not re.search(r"[-_. ]", value)
+    return bool(value.isdigit() or re.fullmatch(r"[0-9a-fA-F-]{12,}", value) or (len(value) >= 8 and mixed))
+
+
+def named(traffic, words, share):
+    """All names as single words, identifiers as they are; one value with half of each place's traffic, three in all, or as few as one
+    client's recordings have."""
+    given, requests, filled = {}, [], []
+    pick = words.random
+    names = {name: sum(map(looks_made, values)) * 2 < len(values) for name, values in traffic.open_names()}
+    few = {name: pick.choice([1, 2, 2, 3, 4, 6]) if named else 25 for name, named in names.items()}
+    for request, template, found in zip(traffic.requests, traffic.templates, traffic.of_request):
+        if found:
+            values = []
+            for name, value in found:
+                if name in names:
+                    bucket = value
+                    if share == "half" and pick.random() < .5:
+                        bucket = "half"
+                    elif share == "three":
+                        bucket = zlib.crc32(value.encode()) % 3
+                    elif share == "few":
+                        bucket = int(few[name] * (zlib.crc32(value.encode()) % 1000 / 1000) ** 2.5)
+                    if (name, bucket) not in given:
+                        given[name, bucket] = quote(words.word(), safe="-._~:@") if names[name] else value
+                    value = given[name, bucket]
+                values.append(value)
+            filled.append((template, values))
+            request = dict(request, path=rewrite.fill(template, values))
+        requests.append(dict(request, client="10.0.0.7") if share == "few" else request)
+    return requests, rewrite.marked(traffic.templates, filled)
+
+
 def half_of_clients(traffic, words):
     clients = sorted({request["client"] for request in traffic.requests})
     kept = set(words.random.sample(clients, (len(clients) + 1) // 2))
@@ -102,9 +137,13 @@ STYLES = {
     "identifiers as names": lambda t, w: respelt(t, w, "two"),
     "identifiers as base62": lambda t, w: respelt(t, w, "base62"),
     "identifiers as words": lambda t, w: respelt(t, w, "word"),
-    "names as single words": lambda t, w: shared(t, w, "words"),
-    "one value takes half": lambda t, w: shared(t, w, "half"),
-    "three values in all": lambda t, w: shared(t, w, "three"),
+    "names as single words": lambda t, w: named(t, w, "words"),
+    "the same, and one value takes half": lambda t, w: named(t, w, "half"),
+    "the same, and three values in all": lambda t, w: named(t, w, "three"),
+    "the same, few of them and one client": lambda t, w: named(t, w, "few"),
+    "names and identifiers as single words": lambda t, w: shared(t, w, "words"),
+    "all but numbers as single words, one value takes half": lambda t, w: shared(t, w, "half"),
+    "all but numbers as single words, three values in all": lambda t, w: shared(t, w, "three"),
     "half of the clients gone": half_of_clients,
     "20 % noise": more_noise,
 }
