@@ -8,7 +8,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shadowtap::base::{Address, InventoryLimits, Timestamp};
-use shadowtap::inventory::{Inventory, Routers};
+use shadowtap::inventory::{Inventory, Routers, Rule, RuleKind};
 use shadowtap::observe::{Batch, Key, Logged, Observation, Sink, Watch};
 
 /// Templates of one service; more are spread over several.
@@ -57,6 +57,9 @@ fn ask<S: Sink>(watch: &mut Watch<S>, template: usize, value: usize) {
 fn routers(templates: usize) -> Routers {
     let mut watch =
         Watch::new(Inventory::new(InventoryLimits { words_per_place: 4096, ..Default::default() }), Key::FIXED);
+    // Made-up words, all alike: that they are literals has to be told.
+    let literal = |path| Rule::new("", path, RuleKind::Literal).expect("a rule");
+    watch.sink.set_rules(["/api/v1/*", "/api/v1/*/*/*"].map(literal).to_vec());
     for template in 0..templates {
         for value in 0..3 {
             ask(&mut watch, template, value * 31 + template % 7);
