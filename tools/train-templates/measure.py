@@ -34,46 +34,17 @@ class Plain:
 
 def respelt(traffic, words, style):
     """Identifiers in another style, each value always the same."""
-    given, requests, filled = {}, [], []
+    given = {}
     open_names = {name for name, _ in traffic.open_names()}
-    for request, template, found in zip(traffic.requests, traffic.templates, traffic.of_request):
-        if found:
-            values = []
-            for name, value in found:
-                if name in open_names and re.search(r"\d", value):
-                    if (name, value) not in given:
-                        given[name, value] = quote(words.value(style), safe="-._~:@")
-                    value = given[name, value]
-                values.append(value)
-            filled.append((template, values))
-            request = dict(request, path=rewrite.fill(template, values))
-        requests.append(request)
-    return requests, rewrite.marked(traffic.templates, filled)
 
+    def other(name, value):
+        if name not in open_names or not re.search(r"\d", value):
+            return value
+        if (name, value) not in given:
+            given[name, value] = quote(words.value(style), safe="-._~:@")
+        return given[name, value]
 
-def shared(traffic, words, share):
-    """All names as single words; and one value with half of each place's traffic, or three values in all."""
-    given, requests, filled = {}, [], []
-    open_names = {name for name, _ in traffic.open_names()}
-    pick = words.random
-    for request, template, found in zip(traffic.requests, traffic.templates, traffic.of_request):
-        if found:
-            values = []
-            for name, value in found:
-                if name in open_names:
-                    bucket = value
-                    if share == "half" and pick.random() < .5:
-                        bucket = "half"
-                    elif share == "three":
-                        bucket = zlib.crc32(value.encode()) % 3
-                    if (name, bucket) not in given:
-                        given[name, bucket] = quote(words.word(), safe="-._~:@") if share == "words" or not value.isdigit() else value
-                    value = given[name, bucket]
-                values.append(value)
-            filled.append((template, values))
-            request = dict(request, path=rewrite.fill(template, values))
-        requests.append(request)
-    return requests, rewrite.marked(traffic.templates, filled)
+    return traffic.refilled(other)
 
 
 def looks_made(value):
@@ -82,33 +53,39 @@ def looks_made(value):
     return bool(value.isdigit() or re.fullmatch(r"[0-9a-fA-F-]{12,}", value) or (len(value) >= 8 and mixed))
 
 
+def reworded(traffic, words, share, is_word, few=None):
+    """Single words where `is_word(name, value)`; one value with half of each place's traffic, three in all, or `few[name]`."""
+    given = {}
+    open_names = {name for name, _ in traffic.open_names()}
+
+    def other(name, value):
+        if name not in open_names:
+            return value
+        bucket = value
+        if share == "half" and words.random.random() < .5:
+            bucket = "half"
+        elif share == "three":
+            bucket = zlib.crc32(value.encode()) % 3
+        elif share == "few":
+            bucket = int(few[name] * (zlib.crc32(value.encode()) % 1000 / 1000) ** 2.5)
+        if (name, bucket) not in given:
+            given[name, bucket] = quote(words.word(), safe="-._~:@") if is_word(name, value) else value
+        return given[name, bucket]
+
+    return traffic.refilled(other)
+
+
+def shared(traffic, words, share):
+    """Everything as single words; where values are shared, all but numbers."""
+    return reworded(traffic, words, share, lambda _, value: share == "words" or not value.isdigit())
+
+
 def named(traffic, words, share):
-    """All names as single words, identifiers as they are; one value with half of each place's traffic, three in all, or as few as one
-    client's recordings have."""
-    given, requests, filled = {}, [], []
-    pick = words.random
+    """All names as single words, identifiers as they are; shared, or as few as one client's recordings have."""
     names = {name: sum(map(looks_made, values)) * 2 < len(values) for name, values in traffic.open_names()}
-    few = {name: pick.choice([1, 2, 2, 3, 4, 6]) if named else 25 for name, named in names.items()}
-    for request, template, found in zip(traffic.requests, traffic.templates, traffic.of_request):
-        if found:
-            values = []
-            for name, value in found:
-                if name in names:
-                    bucket = value
-                    if share == "half" and pick.random() < .5:
-                        bucket = "half"
-                    elif share == "three":
-                        bucket = zlib.crc32(value.encode()) % 3
-                    elif share == "few":
-                        bucket = int(few[name] * (zlib.crc32(value.encode()) % 1000 / 1000) ** 2.5)
-                    if (name, bucket) not in given:
-                        given[name, bucket] = quote(words.word(), safe="-._~:@") if names[name] else value
-                    value = given[name, bucket]
-                values.append(value)
-            filled.append((template, values))
-            request = dict(request, path=rewrite.fill(template, values))
-        requests.append(dict(request, client="10.0.0.7") if share == "few" else request)
-    return requests, rewrite.marked(traffic.templates, filled)
+    few = {name: words.random.choice([1, 2, 2, 3, 4, 6]) if is_name else 25 for name, is_name in names.items()}
+    requests, templates = reworded(traffic, words, share, lambda name, _: names[name], few)
+    return [dict(r, client="10.0.0.7") if share == "few" else r for r in requests], templates
 
 
 def half_of_clients(traffic, words):

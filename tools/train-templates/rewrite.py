@@ -115,6 +115,18 @@ class Traffic:
                 yield name, values
 
 
+    def refilled(self, other):
+        """The same requests with `other(name, value)` in the place of each value, and their templates."""
+        requests, filled = [], []
+        for request, template, found in zip(self.requests, self.templates, self.of_request):
+            if found:
+                values = [other(name, value) for name, value in found]
+                filled.append((template, values))
+                request = dict(request, path=fill(template, values))
+            requests.append(request)
+        return requests, marked(self.templates, filled)
+
+
 def marked(templates, filled):
     """Templates with `{name=value}` where a parameter had one value that looks like a word."""
     single = {}
@@ -166,14 +178,7 @@ def renamed(traffic, words):
             given[name, bucket] = value if style == "keep" and bucket == value else new
         return given[name, bucket]
 
-    requests, filled = [], []
-    for request, template, found in zip(traffic.requests, traffic.templates, traffic.of_request):
-        if found:
-            values = [other(name, value) for name, value in found]
-            filled.append((template, values))
-            request = dict(request, path=fill(template, values))
-        requests.append(request)
-    return requests, marked(traffic.templates, filled)
+    return traffic.refilled(other)
 
 
 def alike(value, words, pool):
