@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EndpointView, PrefixView, VersionView};
+use super::{EndpointView, PrefixView, VersionView, render};
 
 /// Segments from the root among which a version stands.
 const DEPTH: usize = 4;
@@ -70,15 +70,7 @@ fn split(e: &EndpointView) -> Option<(String, String)> {
             continue;
         }
         // Names of parameters are the view's own.
-        let mut inside = false;
-        for c in segment.chars() {
-            match c {
-                '{' => (inside, key) = (true, key + "{}"),
-                '}' => inside = false,
-                c if !inside => key.push(c),
-                _ => {}
-            }
-        }
+        key.extend(render::nameless(segment));
     }
     for part in e.operation.iter().flat_map(|o| o.trim_start_matches('?').split('&')) {
         match part.split_once('=') {

@@ -16,6 +16,17 @@ use super::{EndpointView, GrpcStatus, MemberView, PathParameter, ServiceView, id
 use crate::base::InventoryLimits;
 use crate::observe::Kind;
 
+/// The characters of a template without the names of its parameters: `{}` for each.
+pub(super) fn nameless(template: &str) -> impl Iterator<Item = char> + '_ {
+    let mut inside = false;
+    template.chars().filter(move |c| {
+        inside &= *c != '}';
+        let shown = !inside;
+        inside |= *c == '{';
+        shown
+    })
+}
+
 /// A service with these rows. `texts`: the rows' templates where they are told, in the same order.
 pub(super) fn service(
     service: &Service,

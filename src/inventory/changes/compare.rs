@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::{ChangeKind, NAMED, Named, OF_A_KIND, Published, TemplateChange, Was};
 use crate::base::Timestamp;
 use crate::inventory::learn::{Decision, Reason};
+use crate::inventory::render;
 use crate::inventory::router::Known;
 
 /// What became of some templates: numbers of those that are, ids of those that were.
@@ -136,18 +137,9 @@ fn fits(wide: &str, narrow: &str) -> bool {
     narrow.len() > before.len() + after.len() && narrow.starts_with(before) && narrow.ends_with(after)
 }
 
-/// A template without the names of its parameters.
+/// A template without the names of its parameters, in whatever case.
 fn shape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut name = false;
-    for c in text.chars() {
-        name &= c != '}';
-        if !name && c != '*' {
-            out.push(c.to_ascii_lowercase());
-        }
-        name |= c == '{';
-    }
-    out
+    render::nameless(text).filter(|c| *c != '*').map(|c| c.to_ascii_lowercase()).collect()
 }
 
 /// Where changes are, and when.
