@@ -7,7 +7,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use shadowtap::base::{Address, InventoryLimits, Timestamp};
+use shadowtap::base::{InventoryLimits, Timestamp};
 use shadowtap::inventory::{Inventory, Routers, Rule, RuleKind};
 use shadowtap::observe::{Batch, Key, Logged, Observation, Sink, Watch};
 
@@ -38,19 +38,11 @@ fn target(template: usize, value: usize) -> String {
 fn ask<S: Sink>(watch: &mut Watch<S>, template: usize, value: usize) {
     watch.logged(&Logged {
         ts: Timestamp(1),
-        client: Address::v4(1, 0),
-        server: Address::v4(0, 80),
         host: &format!("api-{}.example", template / OF_A_SERVICE),
-        method: "GET",
         target: &target(template % OF_A_SERVICE, value),
         status: Some(200),
-        request_type: "",
         response_type: "application/json",
-        sizes: None,
-        latency: None,
-        bodies: [&[]; 2],
-        location: None,
-        authorization: None,
+        ..Logged::default()
     });
 }
 

@@ -76,26 +76,18 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::base::{Address, InventoryLimits, Timestamp};
+    use crate::base::{InventoryLimits, Timestamp};
     use crate::inventory::Inventory;
     use crate::observe::{Key, Logged, Watch};
 
     fn ask<S: Sink>(watch: &mut Watch<S>, target: &str, status: u16) {
         watch.logged(&Logged {
             ts: Timestamp(1),
-            client: Address::v4(1, 0),
-            server: Address::v4(0, 80),
             host: "api.example",
-            method: "GET",
             target,
             status: Some(status),
-            request_type: "",
             response_type: "application/json",
-            sizes: None,
-            latency: None,
-            bodies: [&[]; 2],
-            location: None,
-            authorization: None,
+            ..Logged::default()
         });
     }
 

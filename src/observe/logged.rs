@@ -42,6 +42,28 @@ pub struct Logged<'a> {
     pub authorization: Option<&'a str>,
 }
 
+impl Default for Logged<'_> {
+    /// A `GET` of `/` of which nothing more is known.
+    fn default() -> Self {
+        Self {
+            ts: Timestamp::default(),
+            client: Address::v4(0, 0),
+            server: Address::v4(0, 80),
+            host: "",
+            method: "GET",
+            target: "/",
+            status: None,
+            request_type: "",
+            response_type: "",
+            sizes: None,
+            latency: None,
+            bodies: [b""; 2],
+            location: None,
+            authorization: None,
+        }
+    }
+}
+
 impl<S: Sink> Watch<S> {
     /// Observes an exchange of a log.
     pub fn logged(&mut self, entry: &Logged<'_>) {
@@ -85,22 +107,13 @@ mod tests {
     #[test]
     fn a_line_of_a_log_is_what_the_wire_would_have_given() {
         let mut watch = Watch::new(Batch::new(), Key::FIXED);
-        let nobody = Address::v4(0, 80);
         watch.logged(&Logged {
             ts: Timestamp(7),
-            client: nobody,
-            server: nobody,
             host: "API.example:8080",
-            method: "GET",
             target: "/users/507f1f77bcf86cd799439011?page=2",
             status: Some(200),
-            request_type: "",
             response_type: "application/json; charset=utf-8",
-            sizes: None,
-            latency: None,
-            bodies: [b""; 2],
-            location: None,
-            authorization: None,
+            ..Logged::default()
         });
         let mut seen = 0;
         watch.sink.for_each(|o| {

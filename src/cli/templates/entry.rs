@@ -228,11 +228,10 @@ impl Entry {
             status: self.status,
             request_type: &self.request_type,
             response_type: &self.response_type,
-            sizes: None,
-            latency: None,
             bodies: [self.bodies[0].as_bytes(), self.bodies[1].as_bytes()],
             location: self.location.as_deref(),
             authorization: self.authorization.as_deref(),
+            ..Logged::default()
         }
     }
 }

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use anyhow::{Context, anyhow};
 use serde::Serialize;
 
-use crate::base::{Address, Timestamp};
+use crate::base::Address;
 use crate::cli::args::{Explain, Review, Settled};
 use crate::cli::configured::USUAL;
 use crate::cli::exit::Failure;
@@ -42,20 +42,11 @@ pub(super) fn explain(args: &Explain) -> Result<ExitCode, Failure> {
         }
         let mut watch = Watch::new(Batch::new(), Key::FIXED);
         watch.logged(&Logged {
-            ts: Timestamp::default(),
-            client: Address::v4(0, 0),
             server: Address::v4(0, service.port),
             host: &format!("{}:{}", bracketed(&service.host), service.port),
             method: &args.method,
             target: path,
-            status: None,
-            request_type: "",
-            response_type: "",
-            sizes: None,
-            latency: None,
-            bodies: [b""; 2],
-            location: None,
-            authorization: None,
+            ..Logged::default()
         });
         watch.sink.for_each(|o| {
             let mut o = *o;

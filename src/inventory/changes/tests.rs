@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::base::{Address, InventoryLimits, Ledger, Oddities};
+use crate::base::{InventoryLimits, Ledger, Oddities};
 use crate::inventory::{Inventory, Rule, RuleKind};
 use crate::observe::{Key, Logged, Watch};
 
@@ -11,19 +11,11 @@ use crate::observe::{Key, Logged, Watch};
 fn ask(inventory: &mut Inventory, second: u64, target: &str) {
     Watch::new(inventory, Key::FIXED).logged(&Logged {
         ts: Timestamp(second * 1_000_000_000),
-        client: Address::v4(1, 0),
-        server: Address::v4(0, 80),
         host: "api.example",
-        method: "GET",
         target,
         status: Some(200),
-        request_type: "",
         response_type: "application/json",
-        sizes: None,
-        latency: None,
-        bodies: [&[]; 2],
-        location: None,
-        authorization: None,
+        ..Logged::default()
     });
 }
 

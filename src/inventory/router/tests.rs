@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::base::Address;
 use crate::base::{InventoryLimits, Timestamp};
 use crate::inventory::{Inventory, Rule, RuleKind, learn, render};
 use crate::observe::{Batch, Key, Logged, Watch};
@@ -16,19 +15,12 @@ fn batch(lines: &[(String, String, u16)]) -> Batch {
     for (at, (method, target, status)) in lines.iter().enumerate() {
         watch.logged(&Logged {
             ts: Timestamp(at as u64 + 1),
-            client: Address::v4(1, 0),
-            server: Address::v4(0, 80),
             host: "api.example",
             method,
             target,
             status: Some(*status),
-            request_type: "",
             response_type: "application/json",
-            sizes: None,
-            latency: None,
-            bodies: [&[]; 2],
-            location: None,
-            authorization: None,
+            ..Logged::default()
         });
     }
     watch.sink
