@@ -40,9 +40,9 @@ fn learn(path: &Path) -> Vec<Option<String>> {
     }
     let mut inventory = Inventory::new(InventoryLimits::default());
     watch.sink.for_each(|o| inventory.observe(o));
-    let routers = inventory.compile();
+    let assignment = inventory.assignment();
     let mut templates = Vec::new();
-    watch.sink.for_each(|o| templates.push(routers.route(o).map(|routed| routed.known.template.to_string())));
+    watch.sink.for_each(|o| templates.push(assignment.template(o).map(str::to_owned)));
     templates
 }
 

@@ -110,7 +110,8 @@ impl Inventory {
         routers
     }
 
-    /// The templates of all that was seen, ready for looking up: the final word on each request that was counted.
+    /// The templates of all that was seen, ready for looking up. The final word on a request that was counted is
+    /// [`Assignment`](super::Assignment)'s: a failure that leads nowhere may look here like one of a parameter's.
     pub fn compile(&self) -> Routers {
         let mut routers = Routers::new(&self.methods, self.generation);
         for service in &self.services {

@@ -2,7 +2,7 @@
 //!
 //! Takes the raw tree of a service, its templates and which raw nodes are one place, gives the table. Each raw path is then
 //! looked up in it, and those that do not come to their own template get an entry by themselves: so that the table says of
-//! all that was counted what the learner says. Never judges anything.
+//! what succeeded what the learner says. Never judges anything.
 
 use std::collections::HashMap;
 
